@@ -1,0 +1,3 @@
+//! Generates the registry of backends.
+
+fn main() {}

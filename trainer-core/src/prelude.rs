@@ -1,0 +1,11 @@
+//! What a backend, and the generated enum, needs in scope.
+
+pub use crate::{
+    Error, ErrorKind, Job, JobName, NodeIndex, Phase, Result, TrainerBackend,
+    api::{Runtime, RuntimeRef, TrainJob},
+    backend::Finding,
+    job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
+    plan::LaunchPlan,
+    registry::{BackendRegistry, ConnectBackend, Key, Known, Registered},
+    request::ReviewedJob,
+};

@@ -1,0 +1,1 @@
+//! A scripted in-memory backend, for tests and examples.
