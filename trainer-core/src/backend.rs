@@ -26,6 +26,12 @@ pub trait TrainerBackend: Send + Sync + 'static {
     /// `Unreachable`, `Denied` or `Unsupported`, with what to do about it.
     async fn check(&self) -> Result<Vec<Finding>>;
 
+    /// Whether an interrupt (Ctrl-C) of a command that is attached to a job should stop the job: so for an
+    /// engine whose nodes use up the machine that the user sits at. Otherwise the command lets go of it.
+    fn stops_on_interrupt(&self) -> bool {
+        false
+    }
+
     /// The runtimes that the engine itself offers; none for an engine that has no such thing.
     ///
     /// # Errors
