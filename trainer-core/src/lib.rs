@@ -14,6 +14,7 @@ pub mod backend;
 pub mod client;
 mod error;
 pub mod job;
+pub mod manifest;
 pub mod name;
 pub mod plan;
 pub mod prelude;
@@ -31,3 +32,6 @@ pub use error::{Error, ErrorKind, Result, Violation};
 pub use job::{Job, Phase};
 pub use name::{JobName, NodeIndex};
 pub use request::JobRequest;
+#[doc(hidden)]
+pub use trainer_macros::erase;
+pub use trainer_macros::register_backend;

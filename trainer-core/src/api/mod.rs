@@ -2,9 +2,11 @@
 //!
 //! Typed where we read or write them; every other field is kept as it came and survives a round trip.
 
+mod quantity;
 mod runtime;
 mod train_job;
 
+pub use quantity::{NoQuantity, Quantity};
 pub use runtime::{Runtime, RuntimeKind, RuntimeSpec};
 pub use train_job::{
     Condition, EnvVar, JobStatus, ObjectMeta, RuntimeRef, TrainJob, TrainJobSpec, TrainJobStatus, Trainer,

@@ -1,0 +1,414 @@
+//! Files with TrainJobs and training runtimes: YAML (or JSON) of several documents.
+//!
+//! Values are read as `kubectl` reads them (YAML 1.1: `yes` and `on` are booleans, `0777` is octal),
+//! so that a file means here what it means on a cluster.
+
+use std::{fmt, fs, path::Path};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::Spanned;
+
+use crate::{
+    Error, Result,
+    api::{API_VERSION, Runtime, TrainJob},
+};
+
+/// The documents of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// Documents of kind `TrainJob`, in the order of the file.
+    pub jobs: Vec<Document>,
+    /// Documents of kind `TrainingRuntime` and `ClusterTrainingRuntime`, in the order of the file.
+    pub runtimes: Vec<Document>,
+}
+
+impl Manifest {
+    /// Reads and parses the file at `path`.
+    ///
+    /// # Errors
+    /// `NotFound` or `Io` if it can't be read; otherwise as [`parse`](Self::parse).
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.display().to_string();
+        let bytes = fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(crate::ErrorKind::NotFound, format!("no file {file}")).with_source(source)
+            }
+            _ => Error::io("read", path, source),
+        })?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(text, &file),
+            Err(error) => {
+                let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let line = good.matches('\n').count() + 1;
+                let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                Err(Error::invalid(format!("{file}:{line}:{column}: not UTF-8 text"))
+                    .with_hint("save the file as UTF-8"))
+            }
+        }
+    }
+
+    /// Parses `text`; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// `Invalid`, with line and column, if it isn't YAML, if a key is there twice, if a document isn't
+    /// an object of Kubeflow Trainer, or if there is none.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let options = serde_saphyr::options! {
+            with_snippet: false,
+            legacy_octal_numbers: true,
+            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
+        };
+        let nodes: Vec<Node> =
+            serde_saphyr::from_multiple_with_options(text, options).map_err(|error| syntax_error(&error, file))?;
+        let mut manifest = Self::default();
+        for node in nodes {
+            let document = Document { value: node.value, file: file.to_owned(), place: node.place };
+            match document.value.get("kind").and_then(Value::as_str) {
+                Some("TrainJob") => manifest.jobs.push(document),
+                Some("TrainingRuntime" | "ClusterTrainingRuntime") => manifest.runtimes.push(document),
+                kind => return Err(document.unknown_kind(kind)),
+            }
+        }
+        if manifest.jobs.is_empty() && manifest.runtimes.is_empty() {
+            return Err(Error::invalid(format!("{file} has no document")).with_hint(KINDS));
+        }
+        Ok(manifest)
+    }
+}
+
+const KINDS: &str = "a file may hold documents of kind TrainJob, TrainingRuntime and ClusterTrainingRuntime";
+
+/// One object of a file.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The object, as it stands in the file.
+    pub value: Value,
+    file: String,
+    place: Place,
+}
+
+impl Document {
+    /// What the file is called.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Line and column, from 1, of a field in the server's notation (`spec.trainer.env[2].name`);
+    /// of its nearest parent that is there, if the field isn't.
+    #[must_use]
+    pub fn position(&self, field: &str) -> (u64, u64) {
+        let mut place = &self.place;
+        for segment in segments(field) {
+            match place.child(segment) {
+                Some(child) => place = child,
+                None => break,
+            }
+        }
+        (place.line, place.column)
+    }
+
+    /// The same as a job.
+    ///
+    /// # Errors
+    /// `Invalid` if a field has the wrong type; [`review`](crate::review) says so in better words.
+    pub fn job(&self) -> Result<TrainJob> {
+        self.typed()
+    }
+
+    /// The same as a runtime.
+    ///
+    /// # Errors
+    /// `Invalid` if a field has the wrong type; [`review`](crate::review) says so in better words.
+    pub fn runtime(&self) -> Result<Runtime> {
+        self.typed()
+    }
+
+    fn typed<T: DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(&self.value).map_err(|error| {
+            let (line, column) = self.position("");
+            let kind = self.value["kind"].as_str().unwrap_or("object");
+            Error::invalid(format!("{}:{line}:{column}: this {kind} is malformed: {error}", self.file))
+        })
+    }
+
+    fn unknown_kind(&self, kind: Option<&str>) -> Error {
+        let (line, column) = self.position("kind");
+        let what = match kind {
+            Some(kind) => format!("documents of kind `{}` are not for trainer", kind.escape_default()),
+            None if self.value.is_object() => "this document has no `kind`".to_owned(),
+            None => "this document is no object".to_owned(),
+        };
+        let hint = match kind {
+            None => format!("a job begins with `apiVersion: {API_VERSION}` and `kind: TrainJob`"),
+            Some(_) => KINDS.to_owned(),
+        };
+        Error::invalid(format!("{}:{line}:{column}: {what}", self.file)).with_hint(hint)
+    }
+}
+
+/// `value` as YAML.
+///
+/// # Errors
+/// `Internal` if it can't be written as YAML.
+pub fn to_yaml(value: &impl Serialize) -> Result<String> {
+    serde_saphyr::to_string(value).map_err(|error| {
+        Error::new(crate::ErrorKind::Internal, format!("failed to write YAML: {error}")).with_source(error)
+    })
+}
+
+fn syntax_error(error: &serde_saphyr::Error, file: &str) -> Error {
+    let location = error.location();
+    let message = match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{}` is there twice", key.escape_default())
+        }
+        _ => {
+            // The library closes its messages with the place, which stands before them here.
+            let message = error.to_string();
+            message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
+        }
+    };
+    let place = location.map_or_else(String::new, |location| format!(":{}:{}", location.line(), location.column()));
+    Error::invalid(format!("{file}{place}: {message}"))
+}
+
+/// `spec.trainer.env[2].name` → `spec`, `trainer`, `env`, `2`, `name`; a key in brackets may have dots.
+fn segments(field: &str) -> impl Iterator<Item = &str> {
+    let mut rest = field;
+    std::iter::from_fn(move || {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        if rest.is_empty() {
+            return None;
+        }
+        let (segment, after) = match rest.strip_prefix('[') {
+            Some(inner) => inner.split_once(']').unwrap_or((inner, "")),
+            None => rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len())),
+        };
+        rest = after;
+        Some(segment)
+    })
+}
+
+/// Where a value stands, and where what is in it stands.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    line: u64,
+    column: u64,
+    children: Children,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Children {
+    #[default]
+    None,
+    Entries(Vec<(String, Place)>),
+    Items(Vec<Place>),
+}
+
+impl Place {
+    fn child(&self, segment: &str) -> Option<&Self> {
+        match &self.children {
+            Children::None => None,
+            Children::Items(items) => items.get(segment.parse::<usize>().ok()?),
+            // The server isn't sure of the case of its own names: `spec.RuntimeRef`.
+            Children::Entries(entries) => {
+                entries.iter().find(|(key, _)| key.eq_ignore_ascii_case(segment)).map(|(_, place)| place)
+            }
+        }
+    }
+}
+
+/// A value with its place.
+struct Node {
+    value: Value,
+    place: Place,
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bare = Spanned::<Bare>::deserialize(deserializer)?;
+        let (line, column) = (bare.referenced.line(), bare.referenced.column());
+        Ok(Self { value: bare.value.value, place: Place { line, column, children: bare.value.children } })
+    }
+}
+
+/// A value with the places of what is in it.
+struct Bare {
+    value: Value,
+    children: Children,
+}
+
+impl From<Value> for Bare {
+    fn from(value: Value) -> Self {
+        Self { value, children: Children::None }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bare {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BareVisitor)
+    }
+}
+
+struct BareVisitor;
+
+impl<'de> Visitor<'de> for BareVisitor {
+    type Value = Bare;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Bare, E> {
+        Ok(Value::Bool(value).into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Bare, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Bare, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Bare, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Bare, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Bare, E> {
+        match Number::from_f64(value) {
+            Some(number) => Ok(Value::Number(number).into()),
+            None => Err(E::custom("a number that JSON does not know")),
+        }
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Bare, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Bare, E> {
+        Ok(Value::String(value).into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Bare, E> {
+        Ok(Value::Null.into())
+    }
+
+    fn visit_none<E>(self) -> Result<Bare, E> {
+        Ok(Value::Null.into())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Bare, D::Error> {
+        Bare::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Bare, A::Error> {
+        let (mut values, mut places) = (Vec::new(), Vec::new());
+        while let Some(node) = access.next_element::<Node>()? {
+            values.push(node.value);
+            places.push(node.place);
+        }
+        Ok(Bare { value: Value::Array(values), children: Children::Items(places) })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Bare, A::Error> {
+        let (mut values, mut places) = (Map::new(), Vec::new());
+        while let Some(key) = access.next_key::<Spanned<String>>()? {
+            let node = access.next_value::<Node>()?;
+            let place = Place { line: key.referenced.line(), column: key.referenced.column(), ..node.place };
+            values.insert(key.value.clone(), node.value);
+            places.push((key.value, place));
+        }
+        Ok(Bare { value: Value::Object(values), children: Children::Entries(places) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parse(spec: &str) -> Result<Manifest> {
+        Manifest::parse(
+            &format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {{name: a}}\n{spec}"),
+            "job.yaml",
+        )
+    }
+
+    fn message(text: &str) -> String {
+        Manifest::parse(text, "job.yaml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_field_has_a_line_and_a_column() {
+        let spec = "spec:\n  trainer:\n    env:\n    - name: A\n      value: '1'\n    - {name: B, value: '2'}\n";
+        let job = parse(spec).unwrap().jobs.remove(0);
+        assert_eq!(job.position("spec.trainer"), (5, 3));
+        assert_eq!(job.position("spec.trainer.env[0].value"), (8, 7));
+        assert_eq!(job.position("spec.trainer.env[1].value"), (9, 17));
+        assert_eq!(job.position("spec.trainer.env[7].name"), (6, 5), "the nearest parent");
+        assert_eq!(job.position("<nil>"), (1, 1));
+        assert_eq!(job.position("metadata[name]"), (3, 12));
+    }
+
+    #[test]
+    fn scalars_are_read_as_kubectl_reads_them() {
+        let spec = "spec: {a: yes, b: off, c: 'yes', d: 0777, e: 0x1F, f: 1e3, g: ~, h: 2001-01-01, i: 1:30, j: 0.5, k: 0o17, l: 18446744073709551615}";
+        let job = parse(spec).unwrap().jobs.remove(0);
+        assert_eq!(
+            job.value["spec"],
+            serde_json::json!({
+                "a": true, "b": false, "c": "yes", "d": 511, "e": 31, "f": 1000.0, "g": null,
+                "h": "2001-01-01", "i": "1:30", "j": 0.5, "k": 15, "l": 18_446_744_073_709_551_615_u64,
+            })
+        );
+    }
+
+    #[test]
+    fn several_documents_and_json_are_read() {
+        let text = "---\n{\"kind\": \"TrainJob\", \"metadata\": {\"name\": \"a\"}}\n---\n# nothing\n---\nkind: TrainingRuntime\n...\n";
+        let manifest = Manifest::parse(text, "x").unwrap();
+        assert_eq!((manifest.jobs.len(), manifest.runtimes.len()), (1, 1));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        assert_eq!(message("kind: TrainJob\nkind: TrainJob\n"), "job.yaml:2:1: the key `kind` is there twice");
+        let tab = message("kind: TrainJob\nspec:\n\ta: b\n");
+        assert!(tab.starts_with("job.yaml:3:") && tab.contains("tab"), "{tab}");
+        assert_eq!(message("kind: Pod\n"), "job.yaml:1:1: documents of kind `Pod` are not for trainer");
+        assert_eq!(message("a: b\n"), "job.yaml:1:1: this document has no `kind`");
+        assert_eq!(message("- a\n"), "job.yaml:1:1: this document is no object");
+        assert_eq!(message("# nothing\n"), "job.yaml has no document");
+        assert!(message("kind: [TrainJob\n").starts_with("job.yaml:"));
+    }
+
+    #[test]
+    fn a_bomb_of_aliases_is_refused() {
+        let mut text = "kind: TrainJob\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let inner = format!("*a{}, ", level - 1).repeat(10);
+            text += &format!("a{level}: &a{level} [{}]\n", inner.trim_end_matches(", "));
+        }
+        assert!(message(&text).starts_with("job.yaml:"), "{}", message(&text));
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_round_trip() {
+        let job = parse("spec: {runtimeRef: {name: r, x: 1}, trainer: {numNodes: 2, y: [a]}, z: {}}\nw: 1\n").unwrap();
+        let typed = job.jobs[0].job().unwrap();
+        assert_eq!(serde_json::to_value(&typed).unwrap(), job.jobs[0].value);
+        let again = Manifest::parse(&to_yaml(&typed).unwrap(), "again").unwrap();
+        assert_eq!(again.jobs[0].value, job.jobs[0].value);
+    }
+}
