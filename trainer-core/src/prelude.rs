@@ -6,6 +6,7 @@ pub use crate::{
     backend::Finding,
     job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
     plan::LaunchPlan,
+    register_backend,
     registry::{BackendRegistry, ConnectBackend, Key, Known, Registered},
     request::ReviewedJob,
 };

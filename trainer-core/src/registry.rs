@@ -5,14 +5,19 @@ use std::{path::Path, process::ExitCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, TrainerBackend};
+use crate::{Error, ErrorKind, Result, TrainerBackend};
 
 /// The version of the contract between a plug-in and the binary that links it.
 ///
 /// Raised with every change to [`TrainerBackend`] or [`ConnectBackend`] that breaks an implementation.
-pub const CONTRACT_VERSION: u32 = 1;
+/// The build step refuses a plug-in of another version.
+pub const CONTRACT_VERSION: u32 = trainer_macros::contract_version!();
 
 /// Who a registered type is. Implemented by `#[register_backend]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not registered",
+    note = "put `#[register_backend(\"name\")]` on it"
+)]
 pub trait Registered {
     /// The name that chooses it.
     const NAME: &'static str;
@@ -22,7 +27,17 @@ pub trait Registered {
     const DESCRIPTION: &'static str;
 }
 
+/// The type without values. It is a variant of every generated enum, so that one without others compiles.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
 /// How a backend is made. Apart from [`TrainerBackend`], because it has no `self` to dispatch on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is registered as a backend, but nothing says how it is connected",
+    label = "this type doesn't implement `ConnectBackend`",
+    note = "implement `ConnectBackend` for it: its `Config`, its `Options`, and `connect`"
+)]
 pub trait ConnectBackend: TrainerBackend + Registered + Sized {
     /// Its section of the configuration: `[backends.NAME]`, and `-B key=value`.
     type Config: DeserializeOwned + Default;
@@ -60,7 +75,7 @@ pub struct Key {
     pub help: &'static str,
 }
 
-/// A backend that this binary knows of, also if it was built without it.
+/// Something registered that this binary knows of, also if it was built without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its name.
@@ -73,14 +88,24 @@ pub struct Known {
     pub krate: &'static str,
     /// Whether this binary has it.
     pub enabled: bool,
-    /// The feature of `krate` that turns it on, where there is one.
+    /// The feature that turns it on, as `--features` takes it, where there is one.
     pub feature: Option<&'static str>,
+}
+
+impl Known {
+    /// The name and the other names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
 }
 
 /// The generated enum of a binary's backends.
 pub trait BackendRegistry: TrainerBackend + Sized {
     /// The name of the command, as its author declared it.
     const COMMAND: &'static str;
+
+    /// The folder of the command in a place of configuration: `$XDG_CONFIG_HOME`, `/etc`.
+    const CONFIG_FOLDER: &'static str;
 
     /// The backend used where nobody chose one.
     const DEFAULT_BACKEND: Option<&'static str>;
@@ -98,17 +123,70 @@ pub trait BackendRegistry: TrainerBackend + Sized {
     /// The canonical name of the backend.
     fn name(&self) -> &'static str;
 
-    /// The keys of its configuration and of its per-job options.
+    /// The keys of the configuration and of the per-job options of the backend with this name or alias.
     fn keys(name: &str) -> Option<(&'static [Key], &'static [Key])>;
 
-    /// See [`ConnectBackend::supervise`].
+    /// Runs the job in `folder` until it has settled: see [`ConnectBackend::supervise`].
     ///
     /// # Errors
     /// As [`connect`](Self::connect), and what running the job meets.
     fn supervise(name: &str, folder: &Path) -> Result<ExitCode>;
 }
 
-/// Reads a backend's configuration or options from key–value pairs. Used by generated code.
+/// Makes a `B` from its section of the configuration. Used by generated code.
+///
+/// # Errors
+/// `Invalid` for a configuration that doesn't fit.
+#[doc(hidden)]
+pub fn connect<B: ConnectBackend>(selected: &str, config: Map<String, Value>) -> Result<B> {
+    B::connect(selected, read_keys(&format!("the configuration of `{selected}`"), B::CONFIG, config)?)
+}
+
+/// Why `name` chooses nothing. Used by generated code; `what` is the kind of thing: `backend`.
+#[doc(hidden)]
+#[must_use]
+pub fn not_available(what: &str, name: &str, known: &[Known]) -> Error {
+    match known.iter().find(|known| known.names().any(|candidate| candidate == name)) {
+        Some(Known { krate, feature: Some(feature), .. }) => Error::unsupported(format!(
+            "the {what} `{name}` is not part of this build: it is behind a feature of the crate `{krate}`"
+        ))
+        .with_hint(format!("build with `--features {feature}`")),
+        Some(Known { krate, .. }) => Error::unsupported(format!(
+            "the {what} `{name}` is not part of this build: the crate `{krate}` doesn't have it on this platform"
+        )),
+        None => unknown(what, name, known),
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[Known]) -> Error {
+    let distance = |known: &Known| known.names().map(|other| strsim::damerau_levenshtein(name, other)).min();
+    let mut available: Vec<_> = known.iter().filter(|known| known.enabled).collect();
+    available.sort_by_key(|known| distance(known));
+    let nearest = known
+        .iter()
+        .flat_map(Known::names)
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .min()
+        .filter(|(distance, other)| *distance <= other.len() / 3 + 1);
+    let list: Vec<_> = available.iter().map(|known| describe(known)).collect();
+    let list =
+        if list.is_empty() { format!("this build has no {what}s") } else { format!("there are {}", list.join(", ")) };
+    let hint = match nearest {
+        Some((_, nearest)) => format!("did you mean `{nearest}`? {list}"),
+        None => list,
+    };
+    Error::new(ErrorKind::NotFound, format!("no {what} is called `{}`", name.escape_default())).with_hint(hint)
+}
+
+fn describe(known: &Known) -> String {
+    if known.aliases.is_empty() {
+        format!("`{}`", known.name)
+    } else {
+        format!("`{}` ({})", known.name, known.aliases.join(", "))
+    }
+}
+
+/// Reads a backend's configuration or options from key–value pairs.
 ///
 /// # Errors
 /// `Invalid`, naming the key that doesn't fit and those there are.
