@@ -1,1 +1,0 @@
-//! A scripted in-memory backend, for tests and examples.
