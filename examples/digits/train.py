@@ -31,8 +31,9 @@ def main():
     join_the_others()
     rank, world = jax.process_index(), jax.process_count()
     images, labels, test_images, test_labels = load_images()
+    total = len(images)
     images, labels = images[rank::world], labels[rank::world]
-    say(f"process {rank} of {world}: {len(images)} of the images, {jax.local_device_count()} {jax.default_backend()} device")
+    say(f"process {rank} of {world} trains on {len(images)} of {total} images")
 
     mesh = jax.make_mesh((jax.device_count(),), ("data",))
     sharded = NamedSharding(mesh, PartitionSpec("data"))

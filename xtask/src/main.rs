@@ -1,2 +1,75 @@
-//! Chores.
-fn main() {}
+//! The project's own chores: `cargo xtask <command>`.
+//!
+//! A chore that checks something is a [`part::Part`]: it runs commands, its output goes to
+//! `target/test-logs`, and what it found is counted in the line that every such command ends with.
+
+#![allow(clippy::print_stdout, reason = "its output is for the person who typed it")]
+
+mod bench;
+mod check;
+mod digits;
+mod part;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::{error::Error, process::ExitCode};
+
+use test::Engines;
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--engines found|all|none]  every test; `none` needs no engine, `all` fails where one is missing
+  check                            format, lints, docs, every set of features, tidiness
+  ci                               `check`, then `test --engines all`
+  tidy                             only the tidiness of the tree
+  check-features                   only the sets of features
+  bench                            the figures of benches/README.md
+";
+
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<ExitCode> {
+    let parts = match arguments {
+        ["test", rest @ ..] => test::parts(&Workspace::read()?, engines(rest)?),
+        ["check"] => check::parts(&Workspace::read()?),
+        ["ci"] => {
+            let workspace = Workspace::read()?;
+            let mut parts = check::parts(&workspace);
+            parts.extend(test::parts(&workspace, Engines::All));
+            parts
+        }
+        ["tidy"] => vec![check::tidy(&Workspace::read()?)],
+        ["check-features"] => vec![check::features(&Workspace::read()?)],
+        ["bench"] => return bench::run(&Workspace::read()?),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        [other, ..] => return Err(format!("no such command or argument: `{other}`\n\n{USAGE}").into()),
+    };
+    Ok(part::run(parts, &Workspace::read()?.logs()))
+}
+
+fn engines(arguments: &[&str]) -> Result<Engines> {
+    match arguments {
+        [] | ["--engines", "found"] | ["--engines=found"] => Ok(Engines::Found),
+        ["--engines", "all"] | ["--engines=all"] => Ok(Engines::All),
+        ["--engines", "none"] | ["--engines=none"] => Ok(Engines::None),
+        _ => Err(format!("`test` takes `--engines found|all|none`, not `{}`", arguments.join(" ")).into()),
+    }
+}
