@@ -143,7 +143,7 @@ impl TrainerBackend for ScriptedBackend {
         let changes = stream::unfold(Some(cursor), async |cursor| {
             let mut cursor = cursor?;
             match cursor.read(|record, next| record.history.get(next).cloned()).await? {
-                Happening::State(job) => Some((Ok(job), Some(cursor))),
+                Happening::State(job) => Some((Ok(*job), Some(cursor))),
                 Happening::WatchesBreak => Some((Err(unreachable()), None)),
                 Happening::WatchesEnd => None,
             }
@@ -275,7 +275,7 @@ struct Record {
 
 #[derive(Clone, Debug)]
 enum Happening {
-    State(Job),
+    State(Box<Job>),
     WatchesEnd,
     WatchesBreak,
 }
@@ -351,7 +351,7 @@ impl Record {
             job.started.get_or_insert(now);
         }
         job.finished = phase.is_finished().then_some(now);
-        let state = Happening::State(job.clone());
+        let state = Happening::State(Box::new(job.clone()));
         self.happen(state);
     }
 
