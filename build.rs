@@ -1,3 +1,5 @@
 //! Generates the registry of backends.
 
-fn main() {}
+fn main() {
+    trainer_build::Generate::new().reexport("trainer-backends", "backends").write();
+}

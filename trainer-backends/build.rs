@@ -1,3 +1,5 @@
-//! Generates the registry of backends.
+//! Records the backends of this crate for the binaries that link it.
 
-fn main() {}
+fn main() {
+    trainer_build::record();
+}
