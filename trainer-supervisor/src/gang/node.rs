@@ -1,0 +1,112 @@
+//! One node from its launch to its end.
+
+use std::{cell::RefCell, fs, path::PathBuf, time::Duration};
+
+use futures_util::future::join_all;
+use serde::Deserialize;
+use tokio::{sync::watch, time::timeout};
+use trainer_core::{NodeIndex, job::NodeExit};
+
+use crate::{
+    launcher::{Ending, LaunchedNode},
+    logs::{LastWords, NodeLog, pump},
+};
+
+/// After the end of a node, how long its outputs may stay open: somebody else has them then.
+const DRAINING: Duration = Duration::from_secs(5);
+
+/// After SIGKILL, how long an end may take; a process that hangs in the kernel takes longer.
+const DYING: Duration = Duration::from_secs(60);
+
+/// How a node ended.
+pub(super) struct NodeEnd {
+    pub(super) step: usize,
+    pub(super) node: NodeIndex,
+    pub(super) exit: NodeExit,
+    /// What it said of the cause.
+    pub(super) cause: Option<String>,
+}
+
+/// What belongs to a node beside itself.
+pub(super) struct NodeFiles {
+    pub(super) log: PathBuf,
+    pub(super) error: PathBuf,
+}
+
+/// Follows `node` until it has ended and its outputs are in its log.
+pub(super) async fn follow(
+    step: usize,
+    index: NodeIndex,
+    mut node: impl LaunchedNode,
+    files: NodeFiles,
+    mut ending: watch::Receiver<Option<Ending>>,
+) -> NodeEnd {
+    let log = RefCell::new(NodeLog::open(files.log));
+    let last_words = RefCell::new(LastWords::default());
+    let outputs = node.outputs();
+    let pumps = join_all(outputs.into_iter().map(|(stream, output)| pump(output, stream, &log, &last_words)));
+    tokio::pin!(pumps);
+
+    let mut life = Box::pin(live(&mut node, &mut ending));
+    let mut drained = false;
+    let exit = loop {
+        tokio::select! {
+            exit = &mut life => break exit,
+            _ = &mut pumps, if !drained => drained = true,
+        }
+    };
+    drop(life);
+    node.clear().await;
+    if !drained {
+        let _ = timeout(DRAINING, pumps).await;
+    }
+    let exception = read_exception(&files.error);
+    let cause = exception.or_else(|| last_words.borrow().cause().map(str::to_owned));
+    NodeEnd { step, node: index, exit, cause }
+}
+
+/// Waits for the end of the node, and brings it about when told to.
+async fn live(node: &mut impl LaunchedNode, ending: &mut watch::Receiver<Option<Ending>>) -> NodeExit {
+    loop {
+        let told = *ending.borrow_and_update();
+        if let Some(told) = told {
+            // It may have ended by itself meanwhile.
+            let _ = node.signal(told).await;
+        }
+        if told == Some(Ending::Kill) {
+            return match timeout(DYING, node.wait()).await {
+                Ok(Ok(exit)) => exit,
+                _ => NodeExit::Lost,
+            };
+        }
+        tokio::select! {
+            exit = node.wait() => return exit.unwrap_or(NodeExit::Lost),
+            changed = ending.changed() => if changed.is_err() {
+                return node.wait().await.unwrap_or(NodeExit::Lost);
+            },
+        }
+    }
+}
+
+/// The exception that torchrun, or a program that uses its protocol, left in the error file.
+fn read_exception(path: &PathBuf) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Report {
+        message: Message,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Message {
+        Detailed { message: String },
+        Plain(String),
+    }
+    const LARGEST: u64 = 1024 * 1024;
+    if fs::metadata(path).ok()?.len() > LARGEST {
+        return None;
+    }
+    let report: Report = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let message = match report.message {
+        Message::Detailed { message } | Message::Plain(message) => message,
+    };
+    message.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+}

@@ -1,0 +1,195 @@
+//! Stop, resume, delete.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+use trainer_core::{
+    Error, ErrorKind, Job, JobName, Phase, Result,
+    job::{Severity, StopRequest},
+};
+
+use super::{Intent, JobFolder, Jobs, Lock, blocking, claim};
+use crate::{
+    gang::DEFAULT_GRACE,
+    machine::{self, Machine},
+    tree,
+};
+
+/// Beyond its grace period, how long the end of a job may take before a deletion gives up on it.
+const ENDING: Duration = Duration::from_secs(60);
+
+impl Jobs {
+    /// Ends the job's nodes and keeps the job. Returns when the request is on disk.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` if it has finished; `Unreachable` if it is supervised elsewhere.
+    pub async fn stop(&self, name: &JobName, request: &StopRequest) -> Result<()> {
+        let job = self.reachable(name).await?;
+        if job.phase.is_finished() {
+            return Err(finished(&job));
+        }
+        if job.phase.is_settled() {
+            return Ok(());
+        }
+        let (jobs, name, intent) = (self.clone(), name.clone(), intent(request, false));
+        blocking(move || {
+            let folder = jobs.folder(&name)?;
+            folder.write_intent(&intent)?;
+            wake(&folder);
+            match jobs.look_up(&name)? {
+                // It ended while we asked.
+                Some(job) if job.phase.is_finished() => {
+                    folder.remove_intent();
+                    Err(finished(&job))
+                }
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Starts a stopped or suspended job again. `prepare` gives what the engine needs for the launch, as
+    /// for [`Claim::start`](crate::Claim::start).
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` if it isn't stopped; what `prepare` says.
+    pub async fn resume<T: Serialize>(
+        &self,
+        name: &JobName,
+        prepare: impl AsyncFnOnce(&JobFolder) -> Result<T>,
+    ) -> Result<()> {
+        let job = self.reachable(name).await?;
+        if !matches!(job.phase, Phase::Stopped | Phase::Suspended) {
+            return Err(not_stopped(&job));
+        }
+        tree::can_supervise(&self.settings)?;
+        let folder = self.folder(name)?;
+        let lock = lock(&folder, Duration::from_secs(5)).await?.ok_or_else(|| {
+            Error::new(ErrorKind::Conflict, format!("the job `{name}` is being changed by somebody else"))
+        })?;
+        let before = folder.status()?;
+        if !matches!(before.phase, Phase::Stopped | Phase::Suspended) {
+            return Err(not_stopped(&self.get(name).await?));
+        }
+        let submission = folder.submission()?;
+        folder.write_prepared(&prepare(&folder).await?)?;
+        folder.remove_intent();
+        let mut status = before.clone();
+        status.reset_nodes(&folder.plan()?);
+        status.finished = None;
+        status.enter(Phase::Created, None);
+        folder.write_status(&status)?;
+        folder.record_event(Severity::Normal, "Resumed", "job", format!("resumed by {}", caller()));
+        let started = tree::start(&folder, &submission, &lock, &self.settings).await;
+        if started.is_err() {
+            folder.write_status(&before)?;
+        }
+        started
+    }
+
+    /// Ends the job if need be and removes its folder. Returns when it is gone.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unreachable` if it is supervised elsewhere; `Timeout` if its processes don't end.
+    pub async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
+        let folder = self.folder(name)?;
+        let readable = match self.reachable(name).await {
+            Ok(_) => true,
+            // A damaged folder can be removed; what it ran can no longer be told.
+            Err(error) if error.kind() == ErrorKind::Invalid => false,
+            Err(error) => return Err(error),
+        };
+        let limit = request.grace.unwrap_or(DEFAULT_GRACE) + ENDING;
+        let deadline = Instant::now() + limit;
+        if readable && folder.is_supervised() {
+            folder.write_intent(&intent(request, true))?;
+            wake(&folder);
+        }
+        let Some(_lock) = lock(&folder, deadline.saturating_duration_since(Instant::now())).await? else {
+            if !folder.path().exists() {
+                return Ok(());
+            }
+            return Err(Error::new(ErrorKind::Timeout, format!("the job `{name}` did not end within {limit:?}"))
+                .with_hint("its processes may hang in the kernel; `trainer delete` can be repeated"));
+        };
+        // Its supervisor may have been killed while we waited.
+        let (jobs, owned) = (self.clone(), name.clone());
+        if readable && !folder.status()?.phase.is_settled() {
+            let submission = folder.submission()?;
+            super::lost::judge(&folder, &submission, &_lock)?;
+        }
+        blocking(move || {
+            claim::remove(&jobs.folder(&owned)?);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The job, if it is on this machine and this user's, or has ended.
+    async fn reachable(&self, name: &JobName) -> Result<Job> {
+        let job = self.get(name).await?;
+        let machine = self.folder(name)?.submission()?.machine;
+        if machine.is_here() {
+            return Ok(job);
+        }
+        let here = Machine::here();
+        let (whose, hint) = if machine.id == here.id {
+            (format!("belongs to the user {}", machine.user), "ask its owner".to_owned())
+        } else {
+            (format!("is supervised on {}", machine.host), format!("run this on {}", machine.host))
+        };
+        Err(Error::new(ErrorKind::Unreachable, format!("the job `{name}` {whose}")).with_hint(hint))
+    }
+}
+
+/// Takes the lock as soon as it is free; `None` if it isn't before `limit`, or the folder is gone.
+async fn lock(folder: &JobFolder, limit: Duration) -> Result<Option<Lock>> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(2);
+    loop {
+        if let Some(lock) = folder.try_lock()? {
+            return Ok(Some(lock));
+        }
+        if Instant::now() >= deadline || !folder.path().exists() {
+            return Ok(None);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Has the supervisor look at the intent. One that doesn't run yet will look when it does.
+fn wake(folder: &JobFolder) {
+    let supervisor = folder.status().ok().and_then(|status| status.supervisor);
+    if let Some(supervisor) = supervisor.filter(|supervisor| supervisor.boot == machine::boot_id()) {
+        supervisor.process.signal(rustix::process::Signal::USR1);
+    }
+}
+
+fn intent(request: &StopRequest, delete: bool) -> Intent {
+    Intent {
+        delete,
+        grace_milliseconds: request.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+        by: caller(),
+        time: Timestamp::now(),
+    }
+}
+
+fn caller() -> String {
+    let here = Machine::here();
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| here.user.to_string());
+    format!("{user}@{}", here.host)
+}
+
+fn finished(job: &Job) -> Error {
+    Error::new(ErrorKind::Conflict, format!("the job `{}` has ended: it is {}", job.name, job.phase))
+        .with_hint(format!("`trainer delete {}` removes it", job.name))
+}
+
+fn not_stopped(job: &Job) -> Error {
+    let hint = if job.phase.is_finished() { "submit it again" } else { "stop it first" };
+    Error::new(ErrorKind::Conflict, format!("the job `{}` isn't stopped: it is {}", job.name, job.phase))
+        .with_hint(hint)
+}

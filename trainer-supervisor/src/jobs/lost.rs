@@ -1,0 +1,52 @@
+//! Jobs whose supervisor is gone: what is left of them is ended, and the loss is recorded.
+
+use std::time::Duration;
+
+use trainer_core::{
+    Phase, Result,
+    job::{NodeExit, Severity},
+};
+
+use super::{JobFolder, Lock, Status, Submission};
+use crate::{
+    machine,
+    process::{self, Mark},
+};
+
+/// How long processes may take to die of SIGKILL.
+const DYING: Duration = Duration::from_secs(10);
+
+/// Judges an unsettled job that nobody supervises. The lock proves that nobody does.
+pub(super) fn judge(folder: &JobFolder, submission: &Submission, lock: &Lock) -> Result<Status> {
+    let status = folder.status()?;
+    if status.phase.is_settled() {
+        return Ok(status);
+    }
+    let rebooted = status.supervisor.as_ref().is_some_and(|supervisor| supervisor.boot != machine::boot_id());
+    let cause = if rebooted { "the machine was restarted" } else { "its supervisor was killed" };
+    process::kill_all(DYING, || process::members(Mark { uid: &submission.uid, node: None }, None, &[]));
+    conclude(folder, status, cause, lock)
+}
+
+/// Records that a job ended without its supervisor.
+pub(crate) fn conclude(folder: &JobFolder, mut status: Status, cause: &str, _lock: &Lock) -> Result<Status> {
+    for step in &mut status.steps {
+        for node in &mut step.nodes {
+            if node.phase == Phase::Running {
+                node.phase = Phase::Failed;
+                node.exit = Some(NodeExit::Lost);
+            }
+        }
+        if step.phase == Phase::Running {
+            step.phase = Phase::Failed;
+        }
+    }
+    match folder.intent() {
+        Some(intent) => status.enter(Phase::Stopped, Some(format!("stopped by {}; {cause} meanwhile", intent.by))),
+        None => status.enter(Phase::Failed, Some(format!("{cause}, and its nodes with it"))),
+    }
+    folder.remove_intent();
+    folder.write_status(&status)?;
+    folder.record_event(Severity::Warning, "SupervisorLost", "job", cause);
+    Ok(status)
+}

@@ -1,0 +1,32 @@
+//! Where state is, and who supervises.
+
+use std::path::PathBuf;
+
+use trainer_core::{Error, Result};
+
+/// Where state is kept and which program supervises.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The state folder; `None`: `$XDG_STATE_HOME/trainer`, else `~/.local/state/trainer`.
+    pub state_dir: Option<PathBuf>,
+    /// The program that is run as supervisor; `None`: the running one.
+    pub executable: Option<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn state_root(&self) -> Result<PathBuf> {
+        if let Some(root) = &self.state_dir {
+            return Ok(root.clone());
+        }
+        // The specification has relative values ignored.
+        if let Some(base) = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|base| base.is_absolute()) {
+            return Ok(base.join("trainer"));
+        }
+        std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".local/state/trainer")).ok_or_else(
+            || {
+                Error::invalid("there is no home directory to keep the state of jobs in")
+                    .with_hint("set HOME, XDG_STATE_HOME or the backend's `state_dir`")
+            },
+        )
+    }
+}

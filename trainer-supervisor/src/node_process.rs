@@ -1,0 +1,102 @@
+//! A node that is a process of this machine, with everything that it starts.
+
+use std::{ffi::OsString, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio, time::Duration};
+
+use tokio::process::{Child, Command};
+use trainer_core::{
+    Error, ErrorKind, NodeIndex, Result,
+    job::{NodeExit, OutputStream},
+};
+
+use crate::{
+    launcher::{Ending, LaunchedNode, Output},
+    process::{self, Mark, Member},
+    tree,
+};
+
+/// What to run as a node.
+#[derive(Clone, Debug)]
+pub struct ProcessSpec {
+    /// The program and its arguments; not empty.
+    pub argv: Vec<String>,
+    /// All of its environment. Has `TRAINER_JOB_UID`, `TRAINER_STEP` and `TRAINER_NODE`, by which the
+    /// processes of the node are found.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Its working directory.
+    pub directory: PathBuf,
+    /// Identity of the job.
+    pub uid: String,
+    /// Step of the node.
+    pub step: String,
+    /// Index of the node.
+    pub node: NodeIndex,
+}
+
+/// A node that is a process of this machine. It dies with the supervisor.
+#[derive(Debug)]
+pub struct NodeProcess {
+    child: Child,
+    pid: Option<i32>,
+    uid: String,
+    step: String,
+    node: NodeIndex,
+}
+
+impl NodeProcess {
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// `Io` if the system refuses another process. A program that doesn't exist is found out by the
+    /// process itself, which then exits with code 127.
+    pub fn spawn(spec: ProcessSpec) -> Result<Self> {
+        let mut command = tree::node_command(&spec.directory, &spec.argv);
+        command.env_clear().envs(spec.environment);
+        let child =
+            Command::from(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(
+                |error| Error::new(ErrorKind::Io, format!("failed to start a process: {error}")).with_source(error),
+            )?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        Ok(Self { child, pid, uid: spec.uid, step: spec.step, node: spec.node })
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let mark = Mark { uid: &self.uid, node: Some((&self.step, self.node.0)) };
+        // Once it has been waited for, its number may be another's.
+        let root = if self.child.id().is_some() { self.pid } else { None };
+        process::members(mark, root, &[])
+    }
+}
+
+impl LaunchedNode for NodeProcess {
+    fn outputs(&mut self) -> Vec<(OutputStream, Output)> {
+        let stdout = self.child.stdout.take().map(|output| (OutputStream::Stdout, Box::pin(output) as Output));
+        let stderr = self.child.stderr.take().map(|output| (OutputStream::Stderr, Box::pin(output) as Output));
+        stdout.into_iter().chain(stderr).collect()
+    }
+
+    async fn wait(&mut self) -> Result<NodeExit> {
+        let status = self.child.wait().await.map_err(|error| {
+            Error::new(ErrorKind::Io, format!("failed to wait for a process: {error}")).with_source(error)
+        })?;
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => NodeExit::Code(code),
+            (None, Some(signal)) => NodeExit::Signal(signal),
+            (None, None) => NodeExit::Lost,
+        })
+    }
+
+    async fn signal(&mut self, ending: Ending) -> Result<()> {
+        match ending {
+            Ending::Terminate => process::terminate(&self.members()),
+            Ending::Kill => {
+                process::kill_all(Duration::from_secs(2), || self.members());
+            }
+        }
+        Ok(())
+    }
+
+    /// What its program started and left, in whichever session, ends with it, as in a container.
+    async fn clear(&mut self) {
+        process::kill_all(Duration::from_secs(2), || self.members());
+    }
+}

@@ -1,0 +1,182 @@
+//! Processes as the kernel shows them: who descends from whom, who carries a job's mark, and how they are ended.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
+
+/// A process that can't be mistaken for a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProcessId {
+    /// Its number.
+    pub(crate) pid: i32,
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub(crate) start_time: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Stat::read(pid).map(|stat| stat.id)
+    }
+
+    /// The calling process.
+    pub(crate) fn current() -> Option<Self> {
+        Self::of(rustix::process::getpid().as_raw_pid())
+    }
+
+    /// Sends `signal` to this process; to none that has taken over its number. `false`: it is gone.
+    pub(crate) fn signal(self, signal: Signal) -> bool {
+        let Some(pid) = Pid::from_raw(self.pid) else { return false };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            // The descriptor pins the process: if the start time is right now, it stays right.
+            Ok(pinned) => Self::of(self.pid) == Some(self) && pidfd_send_signal(pinned, signal).is_ok(),
+            Err(rustix::io::Errno::NOSYS) => {
+                Self::of(self.pid) == Some(self) && rustix::process::kill_process(pid, signal).is_ok()
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// What marks the processes of a job, and of one of its nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark<'a> {
+    /// Value of `TRAINER_JOB_UID`.
+    pub(crate) uid: &'a str,
+    /// Values of `TRAINER_STEP` and `TRAINER_NODE`; `None` for every process of the job.
+    pub(crate) node: Option<(&'a str, u32)>,
+}
+
+/// The processes of `mark`: those that descend from `root`, and those that carry the mark in their
+/// environment. Descendants that belong to another job (a job may submit one) are left out, and so is
+/// everything in `spared`.
+pub(crate) fn members(mark: Mark<'_>, root: Option<i32>, spared: &[i32]) -> Vec<Member> {
+    let all: Vec<Stat> = pids().filter_map(Stat::read).collect();
+    let mut below: HashSet<i32> = root.into_iter().collect();
+    loop {
+        let before = below.len();
+        below
+            .extend(all.iter().filter(|stat| below.contains(&stat.parent)).map(|stat| stat.id.pid).collect::<Vec<_>>());
+        if below.len() == before {
+            break;
+        }
+    }
+    let own = rustix::process::getpid().as_raw_pid();
+    all.iter()
+        .filter(|stat| stat.id.pid != own && !spared.contains(&stat.id.pid) && stat.state != 'Z')
+        .filter(|stat| belongs(stat.id.pid, mark, below.contains(&stat.id.pid)))
+        .map(|stat| Member { id: stat.id, parent: stat.parent })
+        .collect()
+}
+
+/// Whether the process carries the mark of the job of this identity.
+pub(crate) fn carries(pid: i32, uid: &str) -> bool {
+    belongs(pid, Mark { uid, node: None }, false)
+}
+
+fn belongs(pid: i32, mark: Mark<'_>, descends: bool) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let variable = |name: &str| {
+        environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    };
+    let Some(uid) = variable("TRAINER_JOB_UID") else { return descends };
+    uid == mark.uid.as_bytes()
+        && mark.node.is_none_or(|(step, node)| {
+            descends
+                || (variable("TRAINER_STEP") == Some(step.as_bytes())
+                    && variable("TRAINER_NODE") == Some(node.to_string().as_bytes()))
+        })
+}
+
+/// A process of a job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) id: ProcessId,
+    parent: i32,
+}
+
+/// Asks `members` to end, each program once: a process that its program forked for itself (a data
+/// loader's worker) is left to its program, which may need it to write a last checkpoint.
+pub(crate) fn terminate(members: &[Member]) {
+    for member in members {
+        if !is_helper(member) {
+            member.id.signal(Signal::TERM);
+        }
+    }
+}
+
+fn is_helper(member: &Member) -> bool {
+    let command = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let own = command(member.id.pid);
+    let python_child =
+        [&b"--multiprocessing-fork"[..], b"from multiprocessing.resource_tracker", b"from multiprocessing.forkserver"]
+            .iter()
+            .any(|word| own.windows(word.len()).any(|window| window == *word));
+    python_child || (!own.is_empty() && own == command(member.parent))
+}
+
+/// Ends what `members` finds, again and again until it finds nothing: a process may fork while it is
+/// being killed. `false`: something is left after `limit`.
+pub(crate) fn kill_all(limit: Duration, members: impl Fn() -> Vec<Member>) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        let found = members();
+        if found.is_empty() {
+            return true;
+        }
+        for member in &found {
+            member.id.signal(Signal::KILL);
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+struct Stat {
+    id: ProcessId,
+    parent: i32,
+    state: char,
+}
+
+impl Stat {
+    fn read(pid: i32) -> Option<Self> {
+        let text: io::Result<Vec<u8>> = fs::read(format!("/proc/{pid}/stat"));
+        let text = String::from_utf8_lossy(&text.ok()?).into_owned();
+        // The command's name comes in parentheses and may hold anything, parentheses and blanks included.
+        let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(17)?.parse().ok()?;
+        Some(Self { id: ProcessId { pid, start_time }, parent, state })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_process_is_signalled_by_number_and_start_time() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let id = ProcessId::of(pid).unwrap();
+        let recycled = ProcessId { start_time: id.start_time + 1, ..id };
+        assert!(!recycled.signal(Signal::KILL));
+        assert!(child.try_wait().unwrap().is_none(), "a process with another start time was signalled");
+        assert!(id.signal(Signal::KILL));
+        child.wait().unwrap();
+    }
+}
