@@ -1,1 +1,52 @@
-//! Being built.
+//! The behaviour that every backend must show, as a suite that any backend runs.
+//!
+//! **Architecture invariant: the suite knows no engine.** It speaks through
+//! [`TrainerClient`](trainer_core::TrainerClient) alone, and its jobs are small `sh` and `python3`
+//! programs. What an engine can't do it declares with [`Engine::without`]; those trials are then
+//! reported as ignored, never as passed.
+//!
+//! A backend's test is a `main` of its own (`harness = false` in its `[[test]]` entry):
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use trainer_conformance::Engine;
+//! # use trainer_core::testing::ScriptedBackend;
+//!
+//! fn main() -> ExitCode {
+//!     // A backend that uses the supervisor calls `trainer::init()` here.
+//!     # fn connect() -> trainer_core::Result<ScriptedBackend> { Ok(ScriptedBackend::new()) }
+//!     trainer_conformance::run(&[Engine::new("mine", connect)])
+//! }
+//! ```
+//!
+//! It takes the arguments of any Rust test: `cargo test --test behavior -- logs` runs the trials with
+//! `logs` in their names, which are `ENGINE::FILE::TRIAL`.
+
+mod behaviour;
+mod engine;
+mod lab;
+mod transcript;
+mod trial;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use trainer_core::TrainerBackend;
+
+pub use engine::{Capability, Engine};
+
+/// Runs every trial on every engine, many at once, and says how that went.
+///
+/// Reads the command line of the test. The engines of one call are of one type: the generated enum of
+/// a binary's backends, for instance.
+#[must_use]
+pub fn run<B: TrainerBackend>(engines: &[Engine<B>]) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Trials wait much more than they compute.
+    arguments.test_threads.get_or_insert(TRIALS_AT_ONCE);
+    let trials = engines.iter().flat_map(trial::trials).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+const TRIALS_AT_ONCE: usize = 16;

@@ -1,0 +1,41 @@
+//! One file a capability, one function a sentence.
+
+mod concurrency;
+mod environment;
+mod failure;
+mod life_cycle;
+mod list;
+mod logs;
+mod names;
+mod output;
+mod program;
+mod retries;
+mod secrets;
+mod source;
+mod stop;
+mod wait;
+
+use crate::trial::Behaviour;
+use trainer_core::TrainerBackend;
+
+pub(crate) fn all<B: TrainerBackend>() -> Vec<Behaviour<B>> {
+    [
+        life_cycle::behaviours(),
+        list::behaviours(),
+        wait::behaviours(),
+        program::behaviours(),
+        environment::behaviours(),
+        source::behaviours(),
+        output::behaviours(),
+        secrets::behaviours(),
+        logs::behaviours(),
+        failure::behaviours(),
+        retries::behaviours(),
+        stop::behaviours(),
+        names::behaviours(),
+        concurrency::behaviours(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,90 @@
+//! One trial on one engine: its time limit, its clean-up, and what is shown when it fails.
+
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use libtest_mimic::{Completion, Failed};
+use tokio::{runtime, time::timeout};
+use trainer_core::TrainerBackend;
+
+use crate::{
+    behaviour,
+    engine::{Capability, Engine},
+    lab::Lab,
+};
+
+/// What a trial says; anything printable is a failure.
+pub(crate) type Outcome = Result<(), Failed>;
+
+/// A sentence about what engines do, and the program that sees whether it is so.
+pub(crate) struct Behaviour<B> {
+    pub(crate) file: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) needs: Option<Capability>,
+    pub(crate) see: fn(Lab<B>) -> BoxFuture<'static, Outcome>,
+}
+
+/// `behaviours![a, b (SharedOutput)]`: the functions of a file, with what they need of an engine.
+macro_rules! behaviours {
+    ($($name:ident $(($need:ident))?),* $(,)?) => {{
+        let file = module_path!();
+        vec![$(crate::trial::Behaviour {
+            file: &file[file.rfind("::").map_or(0, |at| at + 2)..],
+            name: stringify!($name),
+            needs: [$(Some(crate::engine::Capability::$need),)? None][0],
+            see: |lab| Box::pin($name(lab)),
+        }),*]
+    }};
+}
+pub(crate) use behaviours;
+
+pub(crate) fn trials<B: TrainerBackend>(engine: &Engine<B>) -> Vec<libtest_mimic::Trial> {
+    behaviour::all()
+        .into_iter()
+        .map(|behaviour| {
+            let engine = engine.clone();
+            let name = format!("{}::{}::{}", engine.name, behaviour.file, behaviour.name);
+            libtest_mimic::Trial::ignorable_test(name, move || {
+                if let Some(lacking) = behaviour.needs.filter(|need| engine.lacks(*need)) {
+                    return Ok(Completion::ignored_with(format!("the engine lacks {lacking}")));
+                }
+                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+                let outcome = runtime.block_on(conduct(engine, behaviour));
+                runtime.shutdown_timeout(HANG_LIMIT);
+                outcome.map(|()| Completion::Completed)
+            })
+        })
+        .collect()
+}
+
+/// A backend that hangs must not hide why the trial failed, nor hold up the others.
+const HANG_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest that a trial may take on a busy machine. Each takes a second or two.
+const LIMIT: Duration = Duration::from_secs(60);
+
+async fn conduct<B: TrainerBackend>(engine: Engine<B>, behaviour: Behaviour<B>) -> Outcome {
+    let lab = Lab::open(engine, behaviour.name)?;
+    let seen = timeout(LIMIT, AssertUnwindSafe((behaviour.see)(lab.clone())).catch_unwind()).await;
+    let outcome = match seen {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(Failed::from(words(&*panic))),
+        Err(_) => Err(Failed::from(format!("took longer than {LIMIT:?}"))),
+    };
+    let outcome = match outcome {
+        Ok(()) => Ok(()),
+        Err(failed) => {
+            let failure = failed.message().unwrap_or_default();
+            Err(timeout(HANG_LIMIT, lab.report(failure)).await.unwrap_or_else(|_| failure.to_owned()).into())
+        }
+    };
+    match timeout(LIMIT, lab.close()).await {
+        Ok(closed) => outcome.and(closed),
+        Err(_) => outcome.and(Err("its jobs could not be deleted in time".into())),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("panicked without words").to_owned()
+}
