@@ -1,2 +1,4 @@
 //! The `trainer` command.
-fn main() {}
+fn main() -> std::process::ExitCode {
+    trainer::main::<trainer::registry::Backend>()
+}

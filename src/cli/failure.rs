@@ -1,0 +1,86 @@
+//! How a command ends other than well: what is said on standard error, and the exit code.
+
+use std::{io, process::ExitCode};
+
+use clap::builder::styling::{AnsiColor, Style};
+use trainer_core::{Error, ErrorKind, Violation};
+
+use super::terminal::say;
+
+/// The result of a command: its exit code, or why there is none.
+pub(super) type Outcome<T = ExitCode> = Result<T, Failure>;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Something went wrong.
+    Error(Error),
+    /// Whoever read standard output has had enough (`| head`): not an error of anybody.
+    Closed,
+}
+
+impl Failure {
+    /// Says it on standard error, in the words of the command `command`.
+    pub(super) fn report(&self, command: &str) -> ExitCode {
+        match self {
+            Self::Closed => ExitCode::SUCCESS,
+            Self::Error(error) => {
+                report(error, command);
+                ExitCode::from(error.kind().exit_code())
+            }
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Writing results failed.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Closed;
+        }
+        Self::Error(Error::new(ErrorKind::Io, format!("failed to write the result: {error}")).with_source(error))
+    }
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Says `error`, its violations one a line, and its hint.
+pub(super) fn report(error: &Error, command: &str) {
+    say(format_args!("{ERROR}error{ERROR:#}: {error}"));
+    for violation in error.violations() {
+        say(format_args!("  {}", line(violation)));
+        if let Some(hint) = &violation.hint {
+            say(format_args!("    {HINT}hint{HINT:#}: {}", in_words_of(command, hint)));
+        }
+    }
+    if let Some(hint) = error.hint() {
+        say(format_args!("{HINT}hint{HINT:#}: {}", in_words_of(command, hint)));
+    }
+}
+
+/// Says something that the user should know, and that stops nothing.
+pub(super) fn warn(message: &str) {
+    say(format_args!("{WARNING}warning{WARNING:#}: {message}"));
+}
+
+fn line(violation: &Violation) -> String {
+    let place = match (violation.line, violation.column) {
+        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+        _ => String::new(),
+    };
+    let field = violation.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    format!("{place}{field}{}", violation.message)
+}
+
+/// Libraries write `trainer …`; a binary of another name says its own.
+fn in_words_of(command: &str, hint: &str) -> String {
+    hint.replace("`trainer ", &format!("`{command} "))
+}

@@ -1,0 +1,172 @@
+//! Staying with a job until it ends: its phases, what its nodes write, its end, and Ctrl-C.
+
+use std::{future, process::ExitCode, time::Duration};
+
+use clap::ValueEnum;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use trainer_core::{
+    Error, ErrorKind, Job, JobName, Result, TrainerClient,
+    job::{JobStream, LogQuery, StopRequest},
+    registry::BackendRegistry,
+};
+
+use super::{
+    failure::{Failure, Outcome, report},
+    log_lines::{LogForm, LogLines},
+    phase,
+    terminal::say,
+};
+
+/// The command was interrupted, and the job left as was said.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// What Ctrl-C does to the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnInterrupt {
+    Stop,
+    Detach,
+}
+
+/// Listens for Ctrl-C from now on, which then ends nothing by itself.
+///
+/// # Errors
+/// `Io` if that isn't possible.
+pub(super) fn interrupts() -> Result<Signal> {
+    signal(SignalKind::interrupt()).map_err(|error| {
+        Error::new(ErrorKind::Io, format!("failed to listen for interrupts: {error}")).with_source(error)
+    })
+}
+
+/// Shows `job` from `since` on until it settles, and returns what its end means.
+pub(super) async fn follow<B: BackendRegistry>(
+    client: &TrainerClient<B>,
+    job: &Job,
+    since: Option<Timestamp>,
+    on_interrupt: Option<OnInterrupt>,
+    mut interrupts: Signal,
+) -> Outcome {
+    let usual = if client.backend().stops_on_interrupt() { OnInterrupt::Stop } else { OnInterrupt::Detach };
+    let mut leave = Leave { name: &job.name, action: on_interrupt.unwrap_or(usual), pressed: 0 };
+    let shown = show(client, job, since, &mut leave, &mut interrupts).await;
+    match shown {
+        Ok(Some(last)) if leave.pressed > 0 => {
+            say(format_args!("{}", phase::outcome(&last)));
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Ok(Some(last)) => {
+            say(format_args!("{}", phase::outcome(&last)));
+            Ok(phase::exit_code(&last))
+        }
+        Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
+        Err(Failure::Closed) => {
+            leave.say_that_it_goes_on(B::COMMAND);
+            Err(Failure::Closed)
+        }
+        Err(Failure::Error(error)) if error.kind() != ErrorKind::NotFound => {
+            report(&error, B::COMMAND);
+            leave.say_that_it_goes_on(B::COMMAND);
+            Ok(ExitCode::from(error.kind().exit_code()))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The job as it settled, or nothing if it was left before that.
+async fn show<B: BackendRegistry>(
+    client: &TrainerClient<B>,
+    job: &Job,
+    since: Option<Timestamp>,
+    leave: &mut Leave<'_>,
+    interrupts: &mut Signal,
+) -> Outcome<Option<Job>> {
+    let name = &job.name;
+    let mut states = client.watch(name).await?;
+    let mut log = client.logs(name, &LogQuery { follow: true, since, ..LogQuery::default() }).await?;
+    let mut lines = LogLines::to_stdout(LogForm::Prefixed, job);
+    let (mut logging, mut told, mut settled) = (true, None, None);
+    // What was written comes before the end, so the end is told when both are there.
+    while logging || settled.is_none() {
+        tokio::select! {
+            biased;
+            _ = interrupts.recv() => {
+                lines.finish()?;
+                if !leave.interrupted(client).await? {
+                    return Ok(None);
+                }
+            }
+            state = next_state(&mut states, settled.is_some()) => match state {
+                None => return Err(gone(name).into()),
+                Some(state) => {
+                    let state = state?;
+                    if state.uid != job.uid {
+                        return Err(gone(name).into());
+                    }
+                    let news = (state.phase, state.attempt, state.reason.clone());
+                    if state.phase.is_settled() {
+                        settled = Some(state);
+                    } else if told.as_ref() != Some(&news) {
+                        lines.finish()?;
+                        say(format_args!("{}", phase::outcome(&state)));
+                        told = Some(news);
+                    }
+                }
+            },
+            item = lines.next(&mut log), if logging => match item? {
+                Some(item) => lines.write(item?)?,
+                None => logging = false,
+            },
+        }
+    }
+    lines.finish()?;
+    Ok(settled)
+}
+
+/// Nothing more is asked of the watch when the job has settled.
+async fn next_state(states: &mut JobStream, settled: bool) -> Option<Result<Job>> {
+    if settled { future::pending().await } else { states.next().await }
+}
+
+fn gone(name: &JobName) -> Error {
+    Error::new(ErrorKind::NotFound, format!("job `{name}` was deleted"))
+}
+
+/// What Ctrl-C does, and how often it was pressed.
+struct Leave<'a> {
+    name: &'a JobName,
+    action: OnInterrupt,
+    pressed: u32,
+}
+
+impl Leave<'_> {
+    /// Whether to stay.
+    async fn interrupted<B: BackendRegistry>(&mut self, client: &TrainerClient<B>) -> Result<bool> {
+        self.pressed += 1;
+        let name = self.name;
+        let grace = match (self.action, self.pressed) {
+            (OnInterrupt::Stop, 1) => {
+                say(format_args!("{name}: stopping; Ctrl-C again kills it now"));
+                None
+            }
+            (OnInterrupt::Stop, 2) => {
+                say(format_args!("{name}: killing"));
+                Some(Duration::ZERO)
+            }
+            _ => {
+                self.say_that_it_goes_on(B::COMMAND);
+                return Ok(false);
+            }
+        };
+        match client.stop(name, &StopRequest { grace }).await {
+            // It ended by itself meanwhile.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(true),
+            stopped => stopped.map(|()| true),
+        }
+    }
+
+    fn say_that_it_goes_on(&self, command: &str) {
+        let name = self.name;
+        say(format_args!("{name} goes on: `{command} logs -f {name}` shows it, `{command} stop {name}` stops it"));
+    }
+}

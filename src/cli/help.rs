@@ -1,0 +1,83 @@
+//! The command line as clap sees it, in the words of the binary that it is in.
+
+use clap::{Command, CommandFactory};
+use trainer_core::registry::BackendRegistry;
+
+use super::Cli;
+
+/// The commands by what one wants to do.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Start a job", &["run", "apply", "plan"]),
+    ("Follow it", &["list", "get", "logs", "events", "wait"]),
+    ("Change it", &["stop", "resume", "delete", "prune"]),
+    ("Look around", &["runtimes", "backends", "doctor", "config", "completions"]),
+];
+
+/// The command line of a binary whose backends are `B`.
+pub(super) fn command<B: BackendRegistry>() -> Command {
+    let command = Cli::command().name(B::COMMAND).bin_name(B::COMMAND);
+    let overview = overview(&command);
+    let command = command
+        .mut_subcommand("run", |run| {
+            run.override_usage(format!(
+                "{0} run [OPTIONS] SCRIPT [ARGS]...\n       {0} run [OPTIONS] -- COMMAND [ARGS]...",
+                B::COMMAND
+            ))
+        })
+        .help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{overview}\n{{options}}"));
+    if B::COMMAND == "trainer" { command } else { renamed(command, B::COMMAND) }
+}
+
+fn overview(command: &Command) -> String {
+    let heading = command.get_styles().get_header();
+    let literal = command.get_styles().get_literal();
+    let mut text = String::new();
+    for (group, names) in GROUPS {
+        text += &format!("{heading}{group}:{heading:#}\n");
+        for name in *names {
+            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
+            text += &format!("  {literal}{name:<11}{literal:#} {}\n", about.unwrap_or_default());
+        }
+        text += "\n";
+    }
+    text
+}
+
+/// Examples are written for `trainer`.
+fn renamed(command: Command, name: &'static str) -> Command {
+    let examples =
+        command.get_after_help().map(|text| text.ansi().to_string().replace("trainer ", &format!("{name} ")));
+    let command = match examples {
+        Some(examples) => command.after_help(examples),
+        None => command,
+    };
+    command.mut_subcommands(|command| renamed(command, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let mut grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let command = Cli::command();
+        let mut all: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+        grouped.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(grouped, all);
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_binary_of_another_name_says_its_own() {
+        let run =
+            renamed(Cli::command(), "acme").find_subcommand("run").map(|run| run.clone().render_help().to_string());
+        let run = run.unwrap_or_default();
+        assert!(run.contains("$ acme run") && !run.contains("trainer run"), "{run}");
+    }
+}

@@ -1,0 +1,198 @@
+//! The flags of `run` → a request.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use clap::CommandFactory;
+use serde_json::{Map, Value, json};
+use trainer_core::{
+    Error, JobRequest, Result, TrainerClient,
+    api::{Runtime, RuntimeKind, TrainJob, Trainer},
+    plan::LaunchPlan,
+    registry::BackendRegistry,
+    request::Packages,
+};
+
+use super::{
+    Run, environment, job_name, misplaced,
+    program::{Program, Words, starts_processes},
+    source,
+};
+use crate::cli::{Cli, progress, runtimes};
+
+/// The runtime of a program that needs no other.
+const PLAIN: &str = "plain";
+
+/// What `run` asks for.
+///
+/// # Errors
+/// `Invalid` for what can't be meant; `NotFound` for a runtime that there isn't.
+pub(super) async fn build<B: BackendRegistry>(
+    run: &Run,
+    client: &TrainerClient<B>,
+    command: &str,
+) -> Result<JobRequest> {
+    let line: Vec<_> = env::args_os().collect();
+    let words = Words::new(&run.words, &line);
+    if let Some(flags) = Cli::command().find_subcommand("run") {
+        misplaced::check(&words, flags, command)?;
+    }
+    let directory = directory(run.workdir.as_deref())?;
+    let program = Program::read(&words, &directory, command)?;
+    let all = client.runtimes().await?;
+    let runtime = runtime(run, &program, &directory, &all)?;
+    let name = match &run.name {
+        Some(name) => name.clone(),
+        None => job_name::after(program.word())?,
+    };
+
+    let mut job = TrainJob::new(&name, runtime.name());
+    if runtime.kind != RuntimeKind::default() {
+        job.spec.runtime_ref.kind = Some(runtime.kind.to_string());
+    }
+    let (argv, args) = program.argv(runtime);
+    let env = environment::variables(&run.env, &run.env_file)?;
+    job.spec.active_deadline_seconds =
+        run.deadline.map(|deadline| deadline.as_secs().max(1).try_into().unwrap_or(i64::MAX));
+    job.spec.trainer = Some(Trainer {
+        command: Some(argv),
+        args: (!args.is_empty()).then_some(args),
+        env: (!env.is_empty()).then_some(env),
+        num_nodes: run.nodes,
+        num_proc_per_node: run.nproc,
+        resources_per_node: resources(run),
+        ..Trainer::default()
+    });
+
+    let mut request = JobRequest::new(job);
+    request.runtime = run.retries.map(|retries| with_retries(runtime.clone(), retries));
+    request.source = Some(source::of(directory));
+    request.output = run.output.as_deref().map(output).transpose()?;
+    request.packages = packages(run)?;
+    request.secrets = environment::secrets(&run.secret)?;
+    request.options = run.options.iter().cloned().collect();
+    request.progress = progress::on_terminal();
+    Ok(request)
+}
+
+/// How large a job is: `2 nodes × 4 processes`.
+pub(in crate::cli) fn shape(plan: &LaunchPlan) -> String {
+    let trainer = plan.steps.iter().filter(|step| step.ancestor.as_deref() == Some("trainer"));
+    let nodes: u32 = trainer.clone().map(|step| step.node_count).sum();
+    let env = trainer.flat_map(|step| &step.nodes).flat_map(|node| &node.containers).flat_map(|it| &it.env);
+    let processes = env.filter(|variable| variable.name == "PET_NPROC_PER_NODE").find_map(|it| it.value.as_deref());
+    let processes = match processes.unwrap_or("1") {
+        "1" => "1 process".to_owned(),
+        number if number.parse::<u32>().is_ok() => format!("{number} processes"),
+        word => format!("{word} processes"),
+    };
+    format!("{nodes} {} × {processes}", if nodes == 1 { "node" } else { "nodes" })
+}
+
+fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) -> Result<&'a Runtime> {
+    let several = run.nodes.is_some_and(|nodes| nodes > 1);
+    let suggestion = || match program.suggestions(folder, all)[..] {
+        [] => {
+            let names: Vec<_> = all.iter().map(Runtime::name).collect();
+            format!("`--runtime NAME`, where NAME is one of {}", names.join(", "))
+        }
+        [one] => format!("the script looks like `--runtime {one}`"),
+        [ref several @ ..] => {
+            format!("the script looks like `--runtime NAME`, where NAME is one of {}", several.join(", "))
+        }
+    };
+    let runtime = match &run.runtime {
+        Some(name) => runtimes::find(all, name)?,
+        None if several && matches!(program, Program::Python { .. }) => {
+            return Err(Error::invalid("several nodes take a runtime that connects them").with_hint(suggestion()));
+        }
+        None => runtimes::find(all, PLAIN)?,
+    };
+    if several && program.is_torchrun() && !starts_processes(runtime) {
+        let problem = format!("under the runtime `{}` each torchrun would train alone", runtime.name());
+        return Err(Error::invalid(problem).with_hint(suggestion()));
+    }
+    if run.nproc.is_some_and(|nproc| nproc > 1) && !starts_processes(runtime) {
+        let problem = format!("the runtime `{}` starts one process on each node", runtime.name());
+        return Err(Error::invalid(problem).with_hint("leave `--nproc` out, or name another with `--runtime`"));
+    }
+    Ok(runtime)
+}
+
+fn directory(workdir: Option<&Path>) -> Result<PathBuf> {
+    let here = env::current_dir().map_err(|error| Error::io("find", "the current folder", error))?;
+    let Some(workdir) = workdir else { return Ok(here) };
+    let directory = here.join(workdir);
+    match directory.canonicalize() {
+        Ok(directory) if directory.is_dir() => Ok(directory),
+        Ok(_) => Err(Error::invalid(format!("`--workdir {}` is no folder", workdir.display()))),
+        Err(_) => Err(Error::invalid(format!("`--workdir {}`: there is no such folder", workdir.display()))),
+    }
+}
+
+/// Relative to here; what begins with `SCHEME:` is the engine's own.
+fn output(output: &Path) -> Result<PathBuf> {
+    if output.to_str().is_some_and(|text| text.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('/'))) {
+        return Ok(output.to_owned());
+    }
+    std::path::absolute(output).map_err(|error| Error::io("find", output, error))
+}
+
+fn packages(run: &Run) -> Result<Packages> {
+    let requirements = match &run.requirements {
+        Some(file) if !file.is_file() => {
+            return Err(Error::invalid(format!("`--requirements {}`: there is no such file", file.display())));
+        }
+        Some(file) => Some(std::path::absolute(file).map_err(|error| Error::io("find", file, error))?),
+        None => None,
+    };
+    Ok(Packages { specifiers: run.package.clone(), requirements })
+}
+
+fn resources(run: &Run) -> Option<Value> {
+    let amounts: Map<String, Value> = [
+        ("cpu", run.cpu.clone().map(Value::from)),
+        ("memory", run.memory.clone().map(Value::from)),
+        ("nvidia.com/gpu", run.gpu.map(|gpu| Value::from(gpu.to_string()))),
+    ]
+    .into_iter()
+    .filter_map(|(name, amount)| Some((name.to_owned(), amount?)))
+    .collect();
+    (!amounts.is_empty()).then(|| json!({ "requests": amounts, "limits": amounts }))
+}
+
+/// The runtime, but that the trainer's step may be started again so often.
+fn with_retries(mut runtime: Runtime, retries: u32) -> Runtime {
+    let steps = runtime.spec.template.as_mut().and_then(|template| template.pointer_mut("/spec/replicatedJobs"));
+    for step in steps.and_then(Value::as_array_mut).into_iter().flatten() {
+        let label = "/template/metadata/labels/trainer.kubeflow.org~1trainjob-ancestor-step";
+        if step.pointer(label).is_some_and(|ancestor| ancestor == "trainer") {
+            step["template"]["spec"]["backoffLimit"] = Value::from(retries);
+        }
+    }
+    runtime
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use trainer_core::runtimes::RuntimeCatalog;
+
+    use super::*;
+
+    #[test]
+    fn retries_are_the_trainers_backoff_limit() {
+        let runtime = RuntimeCatalog::builtin().iter().next().unwrap().clone();
+        let template = with_retries(runtime, 3).spec.template.unwrap();
+        assert_eq!(template.pointer("/spec/replicatedJobs/0/template/spec/backoffLimit"), Some(&json!(3)));
+    }
+
+    #[test]
+    fn the_output_of_an_engine_is_left_as_it_is() {
+        assert_eq!(output(Path::new("pvc:models/a")).unwrap(), Path::new("pvc:models/a"));
+        assert!(output(Path::new("out")).unwrap().is_absolute());
+    }
+}
