@@ -1,9 +1,9 @@
 //! Files with TrainJobs and training runtimes: YAML (or JSON) of several documents.
 //!
-//! Values are read as `kubectl` reads them (YAML 1.1: `yes` and `on` are booleans, `0777` is octal),
-//! so that a file means here what it means on a cluster.
+//! Values are read as Kubernetes users are used to (YAML 1.1: `yes` and `on` are booleans, `0777` is octal),
+//! so that a file means here what it means on a cluster. Only the single letters `y` and `n` stay text.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, ops::Range, path::Path};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -66,7 +66,8 @@ impl Manifest {
             serde_saphyr::from_multiple_with_options(text, options).map_err(|error| syntax_error(&error, file))?;
         let mut manifest = Self::default();
         for node in nodes {
-            let document = Document { value: node.value, file: file.to_owned(), place: node.place };
+            let mut document = Document { value: node.value, file: file.to_owned(), place: node.place };
+            restore_letters(&mut document.value, &document.place, text);
             match document.value.get("kind").and_then(Value::as_str) {
                 Some("TrainJob") => manifest.jobs.push(document),
                 Some("TrainingRuntime" | "ClusterTrainingRuntime") => manifest.runtimes.push(document),
@@ -194,6 +195,28 @@ fn segments(field: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// `y` and `n` are read as booleans by the parser; nobody means that.
+fn restore_letters(value: &mut Value, place: &Place, text: &str) {
+    match (&mut *value, &place.children) {
+        (Value::Object(fields), Children::Entries(places)) => {
+            for (field, (_, place)) in fields.values_mut().zip(places) {
+                restore_letters(field, place, text);
+            }
+        }
+        (Value::Array(items), Children::Items(places)) => {
+            for (item, place) in items.iter_mut().zip(places) {
+                restore_letters(item, place, text);
+            }
+        }
+        (Value::Bool(_), Children::Boolean(span)) => {
+            if let Some(letter @ ("y" | "Y" | "n" | "N")) = text.get(span.clone()) {
+                *value = Value::from(letter);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Where a value stands, and where what is in it stands.
 #[derive(Clone, Debug, Default)]
 struct Place {
@@ -206,6 +229,8 @@ struct Place {
 enum Children {
     #[default]
     None,
+    /// Which bytes of the file spell it.
+    Boolean(Range<usize>),
     Entries(Vec<(String, Place)>),
     Items(Vec<Place>),
 }
@@ -213,7 +238,7 @@ enum Children {
 impl Place {
     fn child(&self, segment: &str) -> Option<&Self> {
         match &self.children {
-            Children::None => None,
+            Children::None | Children::Boolean(_) => None,
             Children::Items(items) => items.get(segment.parse::<usize>().ok()?),
             // The server isn't sure of the case of its own names: `spec.RuntimeRef`.
             Children::Entries(entries) => {
@@ -233,7 +258,13 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bare = Spanned::<Bare>::deserialize(deserializer)?;
         let (line, column) = (bare.referenced.line(), bare.referenced.column());
-        Ok(Self { value: bare.value.value, place: Place { line, column, children: bare.value.children } })
+        let Bare { value, mut children } = bare.value;
+        if value.is_boolean() {
+            let span = bare.defined.span();
+            let start = span.byte_offset().unwrap_or_default() as usize;
+            children = Children::Boolean(start..start + span.byte_len().unwrap_or_default() as usize);
+        }
+        Ok(Self { value, place: Place { line, column, children } })
     }
 }
 
@@ -363,12 +394,12 @@ mod tests {
 
     #[test]
     fn scalars_are_read_as_kubectl_reads_them() {
-        let spec = "spec: {a: yes, b: off, c: 'yes', d: 0777, e: 0x1F, f: 1e3, g: ~, h: 2001-01-01, i: 1:30, j: 0.5, k: 0o17, l: 18446744073709551615}";
+        let spec = "spec: {a: yes, b: off, c: 'yes', m: y, n: [N], d: 0777, e: 0x1F, f: 1e3, g: ~, h: 2001-01-01, i: 1:30, j: 0.5, k: 0o17, l: 18446744073709551615}";
         let job = parse(spec).unwrap().jobs.remove(0);
         assert_eq!(
             job.value["spec"],
             serde_json::json!({
-                "a": true, "b": false, "c": "yes", "d": 511, "e": 31, "f": 1000.0, "g": null,
+                "a": true, "b": false, "c": "yes", "m": "y", "n": ["N"], "d": 511, "e": 31, "f": 1000.0, "g": null,
                 "h": "2001-01-01", "i": "1:30", "j": 0.5, "k": 15, "l": 18_446_744_073_709_551_615_u64,
             })
         );

@@ -60,6 +60,24 @@ impl Quantity {
         i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX })
     }
 
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { nanos: (self.nanos + other.nanos).clamp(-CAP, CAP), ..self }
+    }
+
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, count: i64) -> Self {
+        Self { nanos: self.nanos.saturating_mul(count.into()).clamp(-CAP, CAP), ..self }
+    }
+
+    /// Whether it is less than `other`.
+    #[must_use]
+    pub fn is_less_than(self, other: Self) -> bool {
+        self.nanos < other.nanos
+    }
+
     /// Whether it is nothing.
     #[must_use]
     pub fn is_zero(self) -> bool {

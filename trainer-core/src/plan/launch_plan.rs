@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{JobName, NodeIndex, api::EnvVar, api::RuntimeKind};
+use super::assembly::Secret;
+use crate::{
+    JobName, NodeIndex,
+    api::{EnvVar, Rest, RuntimeKind},
+};
 
 /// Everything that an engine needs to run a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +23,11 @@ pub struct LaunchPlan {
     pub namespace: String,
     /// The runtime that it was made from.
     pub runtime: RuntimeId,
-    /// What the user should know.
+    /// What the server would warn of, in its words.
     pub warnings: Vec<String>,
+    /// What else the user should know, in ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What to launch, in order.
     pub steps: Vec<PlannedStep>,
     /// Files that some step mounts.
@@ -33,6 +40,22 @@ pub struct LaunchPlan {
     pub active_deadline_seconds: Option<i64>,
     /// Whether it is held back.
     pub suspend: bool,
+    /// Labels of the JobSet.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub labels: Rest,
+    /// Annotations of the JobSet.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub annotations: Rest,
+    /// Secrets that the controller makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
+    /// Pod groups for a gang scheduler.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pod_groups: Vec<Value>,
+    /// Other fields of the JobSet, where they are set: `failurePolicy`, `startupPolicy`,
+    /// `volumeClaimPolicies`, `coordinator`, `ttlSecondsAfterFinished`.
+    #[serde(flatten)]
+    pub rest: Rest,
 }
 
 /// Which runtime.
@@ -54,6 +77,9 @@ pub struct PlannedStep {
     pub ancestor: Option<String>,
     /// How many nodes.
     pub node_count: u32,
+    /// How many copies of the step there are, if more than one; they share the nodes evenly.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub replicas: u32,
     /// How often it may be restarted.
     pub backoff_limit: u32,
     /// `OnFailure` or `Never`.
@@ -62,6 +88,39 @@ pub struct PlannedStep {
     pub depends_on: Vec<Dependency>,
     /// Its nodes, by index.
     pub nodes: Vec<PlannedNode>,
+    /// Volumes that its containers mount.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Value>,
+    /// Labels of its Kubernetes Job.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub job_labels: Rest,
+    /// Annotations of its Kubernetes Job.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub job_annotations: Rest,
+    /// Labels of its pods.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub pod_labels: Rest,
+    /// Annotations of its pods.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub pod_annotations: Rest,
+    /// Other fields of its Job: `podFailurePolicy`, `completionMode`, …
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub job: Rest,
+    /// Other fields of its pods: `tolerations`, `serviceAccountName`, …
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub pod: Rest,
+    /// Other fields of the step: `groupName`, …
+    #[serde(flatten)]
+    pub rest: Rest,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 /// That a step waits for another.
@@ -113,6 +172,9 @@ pub struct Container {
     pub args: Vec<String>,
     /// Ports that it listens on.
     pub ports: Vec<u16>,
+    /// The same with names and protocols, where there is more to say than numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub port_details: Vec<Value>,
     /// Its environment, in the controller's order.
     pub env: Vec<EnvVar>,
     /// Whole sources of its environment.
@@ -124,7 +186,7 @@ pub struct Container {
     pub volume_mounts: Vec<Value>,
     /// The other fields of the container, as the runtime has them.
     #[serde(flatten)]
-    pub rest: crate::api::Rest,
+    pub rest: Rest,
 }
 
 /// A file that the controller makes.
@@ -134,8 +196,11 @@ pub struct File {
     pub name: String,
     /// Key in it.
     pub key: String,
-    /// Its content.
+    /// Its content; empty where it is a script of the controller's own.
     pub content: String,
+    /// What the controller fills into that script.
+    #[serde(default, skip_serializing_if = "Rest::is_empty")]
+    pub settings: Rest,
 }
 
 /// How nodes find each other.
@@ -146,6 +211,18 @@ pub struct Network {
     pub subdomain: String,
     /// Whether a node can be found before it is ready.
     pub publish_not_ready_addresses: bool,
+    /// Whether nodes have host names at all; said where they have not.
+    #[serde(default = "yes", rename = "enableDNSHostnames", skip_serializing_if = "is_yes")]
+    pub enable_dns_hostnames: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// When a job has succeeded.

@@ -1,10 +1,28 @@
 //! `(job, runtime)` → what is to be launched: the neutral plan, and how an engine's world enters it.
 //!
-//! The neutral plan equals what the controller of Kubeflow Trainer v2.3 puts into pods.
+//! The neutral plan equals what the controller of Kubeflow Trainer v2.3 puts into pods. It is made in
+//! three moves: the runtime's template with the job's patches ([`assembly`]), the policy
+//! (`torch`, `jax`, … one file each), and the spreading over nodes ([`nodes`]).
 
+pub(crate) mod assembly;
+mod env_var;
+pub(crate) mod flux;
+mod gang;
+mod initializer;
+mod jax;
 mod launch_plan;
 mod localize;
+mod mpi;
+mod nodes;
+mod patches;
+mod plain;
+pub(crate) mod policy;
+mod torch;
+pub(crate) mod torchtune;
+mod upsert;
+mod xgboost;
 
+pub use assembly::Secret;
 pub use launch_plan::{
     Container, Dependency, DependencyStatus, File, LaunchPlan, Network, PlannedNode, PlannedStep, RuntimeId,
     SuccessOperator, SuccessPolicy,
@@ -12,7 +30,7 @@ pub use launch_plan::{
 pub use localize::{World, localize};
 
 use crate::{
-    Result,
+    Error, Result,
     api::{Runtime, TrainJob},
 };
 
@@ -20,6 +38,8 @@ use crate::{
 ///
 /// # Errors
 /// `Invalid` if the job could never be launched.
-pub fn plan(_job: &TrainJob, _runtime: &Runtime) -> Result<LaunchPlan> {
-    Err(crate::Error::unsupported("planning is being built"))
+pub fn plan(job: &TrainJob, runtime: &Runtime) -> Result<LaunchPlan> {
+    let assembly = assembly::assemble(job, runtime)?
+        .map_err(|violation| Error::invalid(violation.message.clone()).with_violations(vec![violation]))?;
+    nodes::spread(assembly, job, runtime)
 }

@@ -1,0 +1,471 @@
+//! A job before it is spread over nodes: what the controller's JobSet says, step by step.
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::{flux, gang, initializer, jax, mpi, patches, plain, policy::Policy, torch, upsert, xgboost};
+use crate::{
+    Error, Result, Violation,
+    api::{EnvVar, Quantity, Rest, Runtime, TrainJob, Trainer},
+};
+
+/// Label of a step's Job that says what the step is to Kubeflow.
+pub(crate) const ANCESTOR: &str = "trainer.kubeflow.org/trainjob-ancestor-step";
+
+/// What the controller makes of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Assembly {
+    /// Name of the job, and of the JobSet.
+    pub(crate) job: String,
+    pub(crate) namespace: String,
+    pub(crate) runtime_name: String,
+    /// `spec.trainer` of the job; policies may rewrite it.
+    pub(crate) trainer: Option<Trainer>,
+    /// Labels and annotations of the JobSet.
+    pub(crate) labels: Rest,
+    pub(crate) annotations: Rest,
+    /// `spec` of the JobSet, less its steps.
+    pub(crate) spec: Rest,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) files: Vec<super::File>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) pod_groups: Vec<Value>,
+}
+
+/// A replicated job.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) ancestor: Option<String>,
+    /// Nodes of each replica. May be negative: this release has no lower bound.
+    pub(crate) count: i32,
+    pub(crate) replicas: i32,
+    /// Fields of the replicated job: `dependsOn`, `groupName`, …
+    pub(crate) fields: Rest,
+    pub(crate) job_labels: Rest,
+    pub(crate) job_annotations: Rest,
+    /// Fields of the Job: `backoffLimit`, …
+    pub(crate) job_fields: Rest,
+    pub(crate) pod_labels: Rest,
+    pub(crate) pod_annotations: Rest,
+    /// Fields of the pod: `tolerations`, …
+    pub(crate) pod_fields: Rest,
+    pub(crate) volumes: Vec<Value>,
+    pub(crate) init_containers: Vec<Draft>,
+    /// `None` where the template has no list at all.
+    pub(crate) containers: Vec<Draft>,
+}
+
+/// A container, as the template has it and the policies change it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) image: Option<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) command: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) args: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) env: Vec<EnvVar>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) env_from: Vec<Value>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) ports: Vec<Value>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) resources: Resources,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) volume_mounts: Vec<Value>,
+    #[serde(flatten)]
+    pub(crate) rest: Rest,
+}
+
+/// `resources` of a container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Resources {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) limits: Rest,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) requests: Rest,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) claims: Vec<Value>,
+}
+
+/// A Secret that the controller makes. Its content is never known here.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, Deserialize)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// Its Kubernetes type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its keys.
+    pub keys: Vec<String>,
+    /// Whether it never changes.
+    pub immutable: bool,
+}
+
+/// Processes on a node, as `PET_NPROC_PER_NODE` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessCount {
+    /// One for each GPU.
+    Auto {
+        /// How many GPUs are asked for.
+        gpus: i64,
+    },
+    /// So many.
+    Fixed(i64),
+}
+
+/// A variable whose value is the node's number.
+pub(super) fn completion_index(name: &str) -> EnvVar {
+    let from = json!({"fieldRef": {"fieldPath": COMPLETION_INDEX}});
+    EnvVar { name: name.to_owned(), value_from: Some(from), ..EnvVar::default() }
+}
+
+/// Where a pod finds its number.
+pub(super) const COMPLETION_INDEX: &str = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
+
+/// The port on which nodes meet.
+pub(super) const fn reserved_port() -> u16 {
+    29500
+}
+
+/// The runtime's template with the job's patches and resources, before any policy.
+pub(crate) fn template(job: &TrainJob, runtime: &Runtime) -> Result<(Assembly, Option<Policy>)> {
+    let policy: Option<Policy> = match &runtime.spec.ml_policy {
+        Some(policy) => typed(policy, "spec.mlPolicy")?,
+        None => None,
+    };
+    let empty = Map::new();
+    let template = runtime.spec.template.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    let mut metadata: Metadata = part(template, "metadata")?;
+    let mut spec: Rest = part(template, "spec")?;
+    patches::apply(job.spec.runtime_patches.as_ref(), &mut metadata, &mut spec);
+
+    let name = job.metadata.name.clone().unwrap_or_default();
+    let mut assembly = Assembly {
+        job: name,
+        namespace: job.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+        runtime_name: job.spec.runtime_ref.name.clone(),
+        trainer: job.spec.trainer.clone(),
+        labels: metadata.labels,
+        annotations: metadata.annotations,
+        steps: steps(spec.shift_remove("replicatedJobs"))?,
+        spec,
+        files: Vec::new(),
+        secrets: Vec::new(),
+        pod_groups: Vec::new(),
+    };
+    if let Some(policy) = &policy {
+        for step in assembly.steps.iter_mut().filter(|step| step.is_trainer()) {
+            step.count = policy.num_nodes.unwrap_or(1);
+        }
+        assembly.merge_job_resources(job, policy)?;
+    }
+    for step in &mut assembly.steps {
+        step.count = step.count.max(1);
+    }
+    Ok((assembly, policy))
+}
+
+/// What the controller makes of `job` with `runtime`.
+pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assembly, Violation>> {
+    let (mut assembly, policy) = template(job, runtime)?;
+    if let Err(violation) = enforce(&mut assembly, policy.as_ref()) {
+        return Ok(Err(violation));
+    }
+    gang::enforce(&mut assembly, runtime.spec.rest.get("podGroupPolicy"));
+    assembly.build(job, policy.as_ref());
+    Ok(Ok(assembly))
+}
+
+fn enforce(assembly: &mut Assembly, policy: Option<&Policy>) -> Result<(), Violation> {
+    match policy {
+        Some(Policy { torch: Some(torch), .. }) => torch::enforce(assembly, torch),
+        Some(Policy { jax: Some(_), .. }) => jax::enforce(assembly),
+        Some(Policy { xgboost: Some(_), .. }) => xgboost::enforce(assembly),
+        Some(Policy { mpi: Some(mpi), .. }) => mpi::enforce(assembly, mpi)?,
+        Some(Policy { flux: Some(flux), .. }) => flux::enforce(assembly, flux)?,
+        _ => plain::enforce(assembly),
+    }
+    Ok(())
+}
+
+impl Assembly {
+    /// Where steps find each other: the name after a host name.
+    pub(crate) fn subdomain(&self) -> String {
+        let network = self.spec.get("network").and_then(|network| network.get("subdomain"));
+        network.and_then(Value::as_str).unwrap_or(&self.job).to_owned()
+    }
+
+    /// The address of the first node: by these names, whatever step and subdomain are called.
+    pub(super) fn first_node(&self) -> String {
+        format!("{job}-node-0-0.{job}", job = self.job)
+    }
+
+    /// The first step that is the trainer.
+    pub(crate) fn trainer_step(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| step.is_trainer())
+    }
+
+    /// The container `node` of that step.
+    pub(super) fn trainer_container(&mut self) -> Option<&mut Draft> {
+        let step = self.steps.iter_mut().find(|step| step.is_trainer())?;
+        step.containers.iter_mut().find(|container| container.name == "node")
+    }
+
+    /// A container of a step; containers before init containers.
+    pub(crate) fn container_of(&mut self, step: &str, container: &str) -> Option<&mut Draft> {
+        let step = self.steps.iter_mut().find(|other| other.name == step)?;
+        step.containers.iter_mut().chain(&mut step.init_containers).find(|other| other.name == container)
+    }
+
+    /// `spec.trainer.numNodes` wins over the policy's.
+    pub(super) fn take_nodes_from_job(&mut self) {
+        let Some(nodes) = self.trainer.as_ref().and_then(|trainer| trainer.num_nodes) else { return };
+        if let Some(step) = self.steps.iter_mut().find(|step| step.is_trainer()) {
+            step.count = nodes;
+        }
+    }
+
+    /// The job's variables into the trainer's container.
+    pub(super) fn give_trainer_env(&mut self) {
+        let env = self.job_env();
+        if let Some(container) = self.trainer_container() {
+            upsert::env(&mut container.env, env);
+        }
+    }
+
+    /// What each node is given: the job's resources, or else the runtime's.
+    pub(crate) fn resources_per_node(&self) -> Resources {
+        let asked = self.trainer.as_ref().and_then(|trainer| trainer.resources_per_node.as_ref());
+        if let Some(asked) = asked {
+            return Resources::deserialize(asked).unwrap_or_default();
+        }
+        self.steps
+            .iter()
+            .filter(|step| step.name == "node" || step.is_trainer())
+            .find_map(|step| step.containers.iter().find(|container| container.name == "node"))
+            .map(|container| container.resources.clone())
+            .unwrap_or_default()
+    }
+
+    /// How many processes a node of torchrun starts.
+    pub(super) fn processes_per_node(&self) -> ProcessCount {
+        let resources = self.resources_per_node();
+        match self.trainer.as_ref().and_then(|trainer| trainer.num_proc_per_node) {
+            Some(count) => ProcessCount::Fixed(count.into()),
+            None if resources.gpus() > 0 => ProcessCount::Auto { gpus: resources.gpus() },
+            None => ProcessCount::Fixed(resources.cpus().max(1)),
+        }
+    }
+
+    fn job_env(&self) -> Vec<EnvVar> {
+        let env = self.trainer.as_ref().and_then(|trainer| trainer.env.as_deref());
+        env.unwrap_or_default().iter().map(super::env_var::as_applied).collect()
+    }
+
+    /// `spec.trainer.resourcesPerNode` key by key over the runtime's; claims are lost.
+    fn merge_job_resources(&mut self, job: &TrainJob, policy: &Policy) -> Result<()> {
+        let asked = job.spec.trainer.as_ref().and_then(|trainer| trainer.resources_per_node.as_ref());
+        let Some(asked) = asked else { return Ok(()) };
+        let asked: Resources = typed(asked, "spec.trainer.resourcesPerNode")?;
+        let launcher_is_node = policy.mpi.as_ref().is_some_and(super::policy::Mpi::launcher_is_node);
+        for step in &mut self.steps {
+            if !step.is_trainer() && !(launcher_is_node && step.name == "node") {
+                continue;
+            }
+            if let Some(container) = step.containers.iter_mut().find(|container| container.name == "node") {
+                let merged = &mut container.resources;
+                merged.limits.extend(asked.limits.clone());
+                merged.requests.extend(asked.requests.clone());
+                merged.claims.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// What is the same for all policies, after them.
+    fn build(&mut self, job: &TrainJob, policy: Option<&Policy>) {
+        for container in self.steps.iter_mut().flat_map(Step::all_containers) {
+            // The controller puts each list into itself, and loses ports on the way.
+            let ports = container.ports.clone();
+            upsert::ports(&mut container.ports, ports);
+        }
+        initializer::apply(self, job.spec.initializer.as_ref());
+        let env = self.job_env();
+        let launcher_is_node =
+            policy.and_then(|policy| policy.mpi.as_ref()).is_some_and(super::policy::Mpi::launcher_is_node);
+        for step in &mut self.steps {
+            let is_trainer = step.is_trainer();
+            if is_trainer {
+                step.replicas = 1;
+            }
+            if !is_trainer && !(launcher_is_node && step.name == "node") {
+                continue;
+            }
+            for container in step.containers.iter_mut().filter(|container| container.name == "node") {
+                if is_trainer && let Some(trainer) = &self.trainer {
+                    container.take_from(trainer);
+                }
+                upsert::env(&mut container.env, env.clone());
+            }
+        }
+        self.spec.insert("suspend".to_owned(), json!(job.spec.suspend.unwrap_or(false)));
+    }
+}
+
+impl Step {
+    /// Whether it is the trainer's.
+    pub(crate) fn is_trainer(&self) -> bool {
+        self.ancestor.as_deref() == Some("trainer")
+    }
+
+    /// Host names of its nodes, replica by replica.
+    pub(crate) fn hostnames<'a>(&'a self, job: &'a str) -> impl Iterator<Item = (i32, String)> + 'a {
+        (0..self.replicas).flat_map(move |replica| {
+            (0..self.count).map(move |node| (node, format!("{job}-{}-{replica}-{node}", self.name)))
+        })
+    }
+
+    /// Addresses of its nodes, replica by replica.
+    pub(super) fn addresses<'a>(&'a self, job: &'a str, subdomain: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.hostnames(job).map(move |(_, hostname)| format!("{hostname}.{subdomain}"))
+    }
+
+    /// Containers and init containers.
+    pub(crate) fn all_containers(&mut self) -> impl Iterator<Item = &mut Draft> {
+        self.init_containers.iter_mut().chain(&mut self.containers)
+    }
+}
+
+impl Draft {
+    /// The port on which nodes meet.
+    pub(super) fn add_trainer_port(&mut self) {
+        upsert::ports(&mut self.ports, [json!({"containerPort": reserved_port()})]);
+    }
+
+    fn take_from(&mut self, trainer: &Trainer) {
+        if let Some(image) = &trainer.image {
+            self.image = Some(image.clone());
+        }
+        if let Some(command) = &trainer.command {
+            self.command.clone_from(command);
+        }
+        if let Some(args) = &trainer.args {
+            self.args.clone_from(args);
+        }
+    }
+}
+
+impl Resources {
+    /// GPUs: the first resource whose name contains `gpu`, of the requests or else of the limits.
+    pub(crate) fn gpus(&self) -> i64 {
+        let count = |resources: &Rest| {
+            let gpu = resources.iter().find(|(name, _)| name.to_lowercase().contains("gpu"));
+            gpu.and_then(|(_, amount)| Quantity::from_value(amount).ok()).map_or(0, Quantity::ceil)
+        };
+        match count(&self.requests) {
+            0 => count(&self.limits).max(0),
+            requested => requested,
+        }
+    }
+
+    /// CPUs, rounded up: requested, or else the limit.
+    fn cpus(&self) -> i64 {
+        let count = |resources: &Rest| resources.get("cpu").and_then(|amount| Quantity::from_value(amount).ok());
+        let requested = count(&self.requests).filter(|amount| !amount.is_zero());
+        requested.or_else(|| count(&self.limits)).map_or(0, Quantity::ceil)
+    }
+
+    /// As an object with canonical quantities; null if there is nothing in it.
+    pub(super) fn to_value(&self) -> Value {
+        let mut object = Map::new();
+        for (name, amounts) in [("limits", &self.limits), ("requests", &self.requests)] {
+            if !amounts.is_empty() {
+                object.insert(
+                    name.to_owned(),
+                    amounts.iter().map(|(key, amount)| (key.clone(), canonical(amount))).collect(),
+                );
+            }
+        }
+        if !self.claims.is_empty() {
+            object.insert("claims".to_owned(), json!(self.claims));
+        }
+        if object.is_empty() { Value::Null } else { Value::Object(object) }
+    }
+}
+
+fn canonical(amount: &Value) -> Value {
+    Quantity::from_value(amount).map_or_else(|_| amount.clone(), |quantity| json!(quantity.to_string()))
+}
+
+/// Labels and annotations; other fields are lost.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Metadata {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) labels: Rest,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) annotations: Rest,
+}
+
+fn steps(value: Option<Value>) -> Result<Vec<Step>> {
+    let jobs: Option<Vec<Rest>> = typed(&value.unwrap_or_default(), "spec.template.spec.replicatedJobs")?;
+    jobs.unwrap_or_default().into_iter().map(step).collect()
+}
+
+fn step(mut fields: Rest) -> Result<Step> {
+    let name = fields.shift_remove("name").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    let replicas = number(fields.shift_remove("replicas").as_ref()).unwrap_or(1);
+    let mut job_template: Rest = take(&mut fields, "template")?;
+    let job: Metadata = part(&job_template, "metadata")?;
+    let mut job_fields: Rest = take(&mut job_template, "spec")?;
+    let count = number(job_fields.shift_remove("parallelism").as_ref()).unwrap_or(1);
+    // The controller overwrites it with the node count.
+    job_fields.shift_remove("completions");
+    let mut pod_template: Rest = take(&mut job_fields, "template")?;
+    let pod: Metadata = part(&pod_template, "metadata")?;
+    let mut pod_fields: Rest = take(&mut pod_template, "spec")?;
+    Ok(Step {
+        ancestor: job.labels.get(ANCESTOR).and_then(Value::as_str).map(str::to_owned),
+        name,
+        count,
+        replicas,
+        fields,
+        job_labels: job.labels,
+        job_annotations: job.annotations,
+        job_fields,
+        pod_labels: pod.labels,
+        pod_annotations: pod.annotations,
+        volumes: take(&mut pod_fields, "volumes")?,
+        init_containers: take(&mut pod_fields, "initContainers")?,
+        containers: take(&mut pod_fields, "containers")?,
+        pod_fields,
+    })
+}
+
+fn number(value: Option<&Value>) -> Option<i32> {
+    value.and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok())
+}
+
+/// Takes a field out; absent and null are the default.
+fn take<T: DeserializeOwned + Default>(object: &mut Rest, key: &str) -> Result<T> {
+    let value = object.shift_remove(key).unwrap_or_default();
+    Ok(typed::<Option<T>>(&value, key)?.unwrap_or_default())
+}
+
+fn part<T: DeserializeOwned + Default>(object: &Rest, key: &str) -> Result<T> {
+    Ok(typed::<Option<T>>(object.get(key).unwrap_or(&Value::Null), key)?.unwrap_or_default())
+}
+
+fn typed<T: DeserializeOwned>(value: &Value, field: &str) -> Result<T> {
+    T::deserialize(value)
+        .map_err(|error| Error::invalid(format!("`{field}` of the runtime or job is malformed: {error}")))
+}
+
+fn null_is_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
