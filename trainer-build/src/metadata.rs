@@ -72,3 +72,32 @@ impl Entry {
         std::iter::once(&self.name).chain(&self.aliases).map(String::as_str)
     }
 }
+
+/// An entry that is on.
+#[cfg(test)]
+pub(crate) fn entry(name: &str, path: &str) -> Entry {
+    Entry {
+        kind: "backend".into(),
+        name: name.into(),
+        aliases: Vec::new(),
+        description: format!("About {name}"),
+        package: path.trim_start_matches(':').split("::").next().unwrap_or_default().replace('_', "-"),
+        path: path.into(),
+        defined: path.into(),
+        enabled: true,
+        feature: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn another_contract_is_named_even_if_all_else_differs() {
+        let problem = Metadata::read(r#"{"contract":7,"package":"trainer-slurm","version":"2.0.0"}"#).err().unwrap();
+        insta::assert_snapshot!(problem, @"the crate `trainer-slurm` 2.0.0 is made for contract 7 of trainer, this binary for contract 1: take versions of `trainer-slurm` and `trainer` that agree");
+    }
+}

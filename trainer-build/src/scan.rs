@@ -92,6 +92,7 @@ impl Found {
         let Self { kind: Kind { word, .. }, registration, module, conditions, file } = self;
         let Registration { name, aliases, description, type_name } = registration;
         let configuration = &package.configuration;
+        let file = file.strip_prefix(&package.folder).unwrap_or(file);
         let truth = conditions.iter().map(|condition| configuration.evaluate(condition)).fold(Truth::Yes, Truth::and);
         let enabled = match truth {
             Truth::Yes => true,
@@ -248,7 +249,7 @@ impl Walk<'_> {
         for attribute in attributes {
             match cfg_attr(&attribute.meta) {
                 Some((condition, metas)) if self.configuration.evaluate(&condition) == Truth::Yes => {
-                    active.extend(metas)
+                    active.extend(metas);
                 }
                 Some(_) => {}
                 None => active.push(attribute.meta.clone()),

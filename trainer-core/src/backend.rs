@@ -18,6 +18,11 @@ use crate::{
 ///
 /// Every request has a time limit. A job outlives the process that submitted it: after
 /// [`submit`](Self::submit) has returned, everything there is to know is in the engine or on disk.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend",
+    label = "this type doesn't implement `TrainerBackend`",
+    note = "implement `TrainerBackend` for it: what an execution engine does with a job"
+)]
 #[dispatch]
 pub trait TrainerBackend: Send + Sync + 'static {
     /// Looks whether the engine is usable from here, and returns what a person wants to know about it.

@@ -22,7 +22,7 @@ mod register;
 /// the description that people see. The build script of the crate calls `trainer_build::record()`.
 #[proc_macro_attribute]
 pub fn register_backend(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    register::expand(&BACKEND, arguments.into(), item.into()).into()
+    register::expand(&BACKEND, arguments.into(), &item.into()).into()
 }
 
 /// Makes a trait one that a generated enum can dispatch.

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, Ident};
 use trainer_registration::{CONTRACT_VERSION, Kind, Record, Registration};
 
-pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: &Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let registered = registered(kind, arguments, item.clone()).unwrap_or_else(syn::Error::into_compile_error);
     quote!(#item #registered)
 }
@@ -56,7 +56,7 @@ fn root(kind: &Kind, registration: &Registration) -> Result<Ident, String> {
             if !record.has(kind, registration) {
                 return Err(format!(
                     "the build step of this crate doesn't see the {word} `{name}`, so no binary would have it: \
-                     register a type that stands in a module of its own file, outside of functions and macros",
+                     register it outside of functions and macros",
                 ));
             }
             Ok(format_ident!("{}", record.root))
