@@ -130,11 +130,10 @@ struct Outcome {
 impl Outcome {
     /// A part that counts no tests is one test itself; one that fails without a failed test adds one.
     fn new(name: String, result: Result<Verdict>, took: Duration, output: &str) -> Self {
-        let (passed, failed) = count(output);
+        let (passed, failed) = count(output).unwrap_or((result.is_ok().into(), 0));
         let (passed, failed, skipped) = match result {
-            Ok(Verdict::Skipped(reason)) => (passed, failed, Some(reason)),
-            Ok(Verdict::Passed) if passed + failed == 0 => (1, 0, None),
             Ok(Verdict::Passed) => (passed, failed, None),
+            Ok(Verdict::Skipped(reason)) => (0, 0, Some(reason)),
             Err(_) => (passed, failed.max(1), None),
         };
         Self { name, took, passed, failed, skipped }
@@ -156,15 +155,18 @@ impl Outcome {
     }
 }
 
-/// Tests that passed and failed, by the result lines of libtest and of libtest-mimic.
-fn count(output: &str) -> (u32, u32) {
-    let number = |words: &str, after: &str| words.strip_suffix(after)?.trim().parse::<u32>().ok();
-    output.lines().filter_map(|line| line.strip_prefix("test result: ")).flat_map(|line| line.split(['.', ';'])).fold(
-        (0, 0),
-        |(passed, failed), words| {
-            (passed + number(words, " passed").unwrap_or(0), failed + number(words, " failed").unwrap_or(0))
-        },
-    )
+/// Tests that passed and failed, by the result lines of libtest and of libtest-mimic. `None`: there are no such lines.
+fn count(output: &str) -> Option<(u32, u32)> {
+    let results = output.lines().filter_map(|line| line.strip_prefix("test result: "));
+    results
+        .map(|result| (number_of(result, "passed"), number_of(result, "failed")))
+        .reduce(|(passed, failed), more| (passed + more.0, failed + more.1))
+}
+
+/// The number before `word` in `ok. 3 passed; 0 failed; 1 ignored`.
+fn number_of(result: &str, word: &str) -> u32 {
+    let mut counts = result.split(['.', ';']).filter_map(|count| count.trim().split_once(' '));
+    counts.find(|(_, counted)| *counted == word).and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
 }
 
 fn seconds(duration: Duration) -> String {
@@ -239,7 +241,8 @@ mod tests {
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s\n\
             test says \"2 passed; 9 failed\" ... ok\n\
             test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.52s\n";
-        assert_eq!(count(output), (8, 2));
+        assert_eq!(count(output), Some((8, 2)));
+        assert_eq!(count("Finished in 3 s"), None);
     }
 
     #[test]
@@ -247,6 +250,8 @@ mod tests {
         assert_eq!(outcome(Ok(Verdict::Passed), "Finished"), (1, 0));
         assert_eq!(outcome(Err("no".into()), "error[E0308]"), (0, 1));
         assert_eq!(outcome(Ok(Verdict::Skipped("no python3".to_owned())), ""), (0, 0));
+        let none = "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(outcome(Ok(Verdict::Passed), none), (0, 0));
     }
 
     #[test]

@@ -8,11 +8,11 @@ use crate::Result;
 const LONG: usize = 800;
 const LONG_BECAUSE: &str = "// tidy: long because ";
 
-/// What is left behind while working. Spelled in halves, so that this file isn't found.
+/// What is left behind while working. Spelled in halves here and below, so that this file isn't found.
 const LEFT_BEHIND: &[&str] = &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ig", "nore")];
 
 /// Folders that only one machine has, and what of them is part of a container image instead.
-const HOMES: &[&str] = &["/root/", "/home/", "/Users/"];
+const HOMES: &[&str] = &[concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 const HOMES_IN_IMAGES: &[&str] = &["/root/.ssh", "/home/mpiuser"];
 
 /// Lints that library code never switches off. The suite of `trainer-conformance` is test code.
@@ -103,7 +103,7 @@ fn nothing_names_a_machine(root: &Path, text: &str, found: &mut impl FnMut(Strin
     let checkout = format!("{}/", root.display());
     for (number, line) in text.lines().enumerate() {
         let line = HOMES_IN_IMAGES.iter().fold(line.to_owned(), |line, image| line.replace(image, ""));
-        if line.contains(&checkout) || HOMES.iter().any(|home| line.contains(home)) && !line.contains("HOMES") {
+        if line.contains(&checkout) || HOMES.iter().any(|home| line.contains(home)) {
             found(format!("line {} names a folder of one machine", number + 1));
         }
     }
