@@ -2,17 +2,87 @@
 
 use std::{io::Read, path::Path};
 
-use trainer_core::{Error, Result, manifest::Manifest};
+use trainer_core::{
+    Error, Result,
+    api::{Runtime, TrainJob},
+    manifest::{Document, Manifest},
+    review::{Rejection, Verdict, review},
+};
 
-/// Reads `file`.
+/// Reads `file`, which has a job.
 ///
 /// # Errors
-/// As [`Manifest::open`] and [`Manifest::parse`].
+/// As [`Manifest::open`] and [`Manifest::parse`]; `Invalid` if there is no job in it.
 pub(super) fn read(file: &Path) -> Result<Manifest> {
-    if file != Path::new("-") {
-        return Manifest::open(file);
+    let manifest = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("read", "standard input", error))?;
+        Manifest::parse(&text, "standard input")?
+    } else {
+        Manifest::open(file)?
+    };
+    if manifest.jobs.is_empty() {
+        return Err(Error::invalid(format!("{} has no TrainJob", file.display())));
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("read", "standard input", error))?;
-    Manifest::parse(&text, "standard input")
+    Ok(manifest)
+}
+
+/// A job of a file that review has no objection to.
+pub(super) struct Accepted {
+    pub(super) job: TrainJob,
+    pub(super) runtime: Runtime,
+    /// Whether the runtime is in the file too.
+    pub(super) brings_runtime: bool,
+}
+
+/// Reviews the job `document` of `manifest` with the runtime of the same file, or else that of `others`.
+///
+/// # Errors
+/// `NotFound` for a runtime that is in neither; `Invalid` for what review takes and we don't understand.
+pub(super) fn accept(
+    document: &Document,
+    manifest: &Manifest,
+    others: &[Runtime],
+) -> Result<std::result::Result<Accepted, Rejection>> {
+    let (kind, name) = runtime_of(document);
+    let same = |runtime: &&Document| {
+        runtime.value["kind"].as_str() == Some(kind) && runtime.value["metadata"]["name"].as_str() == Some(name)
+    };
+    let own = manifest.runtimes.iter().find(same);
+    let other = others.iter().find(|runtime| runtime.kind.to_string() == kind && runtime.name() == name);
+    let other_value = other.map(|runtime| serde_json::json!(runtime));
+    let value = own.map(|document| &document.value).or(other_value.as_ref());
+    if let Verdict::Rejected(rejection) = review(&document.value, value) {
+        return Ok(Err(located(rejection, document)));
+    }
+    let runtime = match (own, other) {
+        (Some(own), _) => own.runtime()?,
+        (None, Some(other)) => other.clone(),
+        (None, None) => super::runtimes::find(others, name)?.clone(),
+    };
+    Ok(Ok(Accepted { job: document.job()?, runtime, brings_runtime: own.is_some() }))
+}
+
+/// The refusal of the job `document`, as an error.
+pub(super) fn refused(rejection: Rejection, document: &Document) -> Error {
+    let name = document.value["metadata"]["name"].as_str().unwrap_or_default();
+    Error::invalid(format!("the job `{}` of {} is refused", name.escape_debug(), document.file()))
+        .with_violations(rejection.violations)
+        .with_context("file", document.file())
+}
+
+/// Kind and name of the runtime that a job names.
+fn runtime_of(document: &Document) -> (&str, &str) {
+    let reference = &document.value["spec"]["runtimeRef"];
+    (reference["kind"].as_str().unwrap_or("ClusterTrainingRuntime"), reference["name"].as_str().unwrap_or_default())
+}
+
+/// With line and column in the file for each objection.
+fn located(rejection: Rejection, document: &Document) -> Rejection {
+    let mut rejection = rejection;
+    for violation in &mut rejection.violations {
+        let (line, column) = document.position(violation.field.as_deref().unwrap_or_default());
+        (violation.line, violation.column) = (Some(line), Some(column));
+    }
+    rejection
 }

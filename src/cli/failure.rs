@@ -55,9 +55,12 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// Says `error`, its violations one a line, and its hint.
 pub(super) fn report(error: &Error, command: &str) {
     say(format_args!("{ERROR}error{ERROR:#}: {error}"));
-    for violation in error.violations() {
-        say(format_args!("  {}", line(violation)));
-        if let Some(hint) = &violation.hint {
+    let file = error.context().find_map(|(key, value)| (key == "file").then_some(value));
+    // An error without a file has its only objection in its message.
+    let listed = if file.is_none() && error.violations().len() == 1 { &[] } else { error.violations() };
+    for violation in listed {
+        say(format_args!("  {}", line(violation, file)));
+        if let Some(hint) = violation.hint.as_deref().filter(|hint| error.hint() != Some(hint)) {
             say(format_args!("    {HINT}hint{HINT:#}: {}", in_words_of(command, hint)));
         }
     }
@@ -71,9 +74,10 @@ pub(super) fn warn(message: &str) {
     say(format_args!("{WARNING}warning{WARNING:#}: {message}"));
 }
 
-fn line(violation: &Violation) -> String {
-    let place = match (violation.line, violation.column) {
-        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+/// `job.yaml:7:3: spec.trainer.env: message`
+fn line(violation: &Violation, file: Option<&str>) -> String {
+    let place = match (file, violation.line, violation.column) {
+        (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
         _ => String::new(),
     };
     let field = violation.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();

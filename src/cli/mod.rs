@@ -46,6 +46,7 @@ use self::{app::App, failure::Outcome};
 
 /// The whole command for a binary whose backends are `B`: reads the command line, does what it says.
 pub fn main<B: BackendRegistry>() -> ExitCode {
+    crate::init::<B>();
     let matches = help::command::<B>().get_matches();
     let outcome = Cli::from_arg_matches(&matches).map_err(|error| error.exit()).and_then(|cli| run::<B>(cli.command));
     outcome.unwrap_or_else(|failure| failure.report(B::COMMAND))

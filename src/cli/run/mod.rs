@@ -11,7 +11,7 @@ mod source;
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use trainer_core::{
     Error, Job, JobName, Result, TrainerClient, api::Quantity, registry::BackendRegistry, request::ReviewedJob,
 };
@@ -159,7 +159,7 @@ impl Run {
             reviewed.runtime().name()
         ));
         if self.dry_run {
-            print(&reviewed, self.form)?;
+            print(&reviewed, self.retries.is_some(), self.form)?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut interrupts = follow::interrupts()?;
@@ -176,29 +176,22 @@ impl Run {
     }
 }
 
-/// Writes what would be applied: the runtime too, where it isn't as the backend has it.
-fn print(reviewed: &ReviewedJob, form: Form) -> Outcome<()> {
-    let request = reviewed.request();
-    match form.format {
-        Some(Format::Json) => {
-            let items: Vec<_> = request
-                .runtime
-                .iter()
-                .map(|runtime| serde_json::json!(runtime))
-                .chain([serde_json::json!(request.job)])
-                .collect();
-            match &items[..] {
-                [job] => write_json(job),
-                _ => write_json(&serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items })),
-            }
+/// Writes what would be applied: the runtime too, where the job brings its own.
+fn print(reviewed: &ReviewedJob, brings_runtime: bool, form: Form) -> Outcome<()> {
+    let job = &reviewed.request().job;
+    let runtime = brings_runtime.then(|| reviewed.runtime());
+    match (form.format, runtime) {
+        (Some(Format::Json), None) => write_json(job),
+        (Some(Format::Json), Some(runtime)) => {
+            write_json(&json!({ "apiVersion": "v1", "kind": "List", "items": [json!(runtime), json!(job)] }))
         }
-        Some(Format::Name) => Ok(writeln!(out(), "{}", reviewed.name())?),
-        Some(Format::Yaml | Format::Wide) | None => {
-            if let Some(runtime) = &request.runtime {
+        (Some(Format::Name), _) => Ok(writeln!(out(), "{}", reviewed.name())?),
+        (Some(Format::Yaml | Format::Wide) | None, runtime) => {
+            if let Some(runtime) = runtime {
                 write_yaml(runtime)?;
                 writeln!(out(), "---")?;
             }
-            write_yaml(&request.job)
+            write_yaml(job)
         }
     }
 }

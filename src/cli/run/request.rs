@@ -99,7 +99,7 @@ fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) 
             format!("`--runtime NAME`, where NAME is one of {}", names.join(", "))
         }
         [one] => format!("the script looks like `--runtime {one}`"),
-        [ref several @ ..] => {
+        ref several => {
             format!("the script looks like `--runtime NAME`, where NAME is one of {}", several.join(", "))
         }
     };

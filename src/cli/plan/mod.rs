@@ -1,0 +1,124 @@
+//! `plan`: what would be launched for the jobs of a file.
+
+mod rendering;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde_json::{Value, json};
+use trainer_core::{
+    ErrorKind, JobRequest, TrainerClient,
+    manifest::{Document, Manifest},
+    plan::{self, LaunchPlan},
+    registry::BackendRegistry,
+    review::Rejection,
+};
+
+use super::{
+    app::App,
+    arguments::{Form, Format, Target},
+    documents::{self, Accepted},
+    failure::{Outcome, report, warn},
+    terminal::{out, write_json, write_yaml},
+};
+
+/// Show what would be launched for the TrainJobs of a file; creates nothing
+#[derive(Args)]
+#[command(after_help = "Without --backend it shows what the controller of Kubeflow Trainer would make of the job;
+no engine is asked. With --backend NAME it shows what that backend would launch.
+Exits with 2 if a job is refused.
+
+Examples:
+  $ trainer plan -f job.yaml
+  $ trainer run --dry-run --nodes 2 -- hostname | trainer plan -f - -o json")]
+pub(super) struct Plan {
+    /// File with TrainJobs, and the runtimes they need if they aren't known; `-` for standard input
+    #[arg(short, long)]
+    file: PathBuf,
+
+    #[command(flatten)]
+    form: Form,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Plan {
+    pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
+        let client = match self.target.backend {
+            Some(_) => Some(app.client(&self.target)?.with_runtimes(app.runtimes()?)),
+            None => None,
+        };
+        let runtimes = match &client {
+            Some(client) => client.runtimes().await?,
+            None => app.runtimes()?.iter().cloned().collect(),
+        };
+        let manifest = documents::read(&self.file)?;
+        let mut answers = Vec::new();
+        for document in &manifest.jobs {
+            answers.push(match documents::accept(document, &manifest, &runtimes)? {
+                Ok(accepted) => Answer::Plan(Box::new(launch_plan(accepted, client.as_ref()).await?)),
+                Err(rejection) => Answer::Rejection(document, rejection),
+            });
+        }
+        let refused = answers.iter().any(|answer| matches!(answer, Answer::Rejection(..)));
+        match self.form.format {
+            Some(Format::Json) => write_json(&as_json(&answers))?,
+            Some(Format::Yaml) => write_yaml(&as_json(&answers))?,
+            Some(Format::Name) => write_names(&manifest)?,
+            Some(Format::Wide) | None => answers.into_iter().try_for_each(Answer::write::<B>)?,
+        }
+        Ok(if refused { ExitCode::from(ErrorKind::Invalid.exit_code()) } else { ExitCode::SUCCESS })
+    }
+}
+
+enum Answer<'a> {
+    Plan(Box<LaunchPlan>),
+    Rejection(&'a Document, Rejection),
+}
+
+impl Answer<'_> {
+    fn write<B: BackendRegistry>(self) -> Outcome<()> {
+        match self {
+            Self::Plan(plan) => {
+                plan.warnings.iter().for_each(|warning| warn(warning));
+                rendering::write(&plan)
+            }
+            Self::Rejection(document, rejection) => {
+                rejection.warnings.iter().for_each(|warning| warn(warning));
+                report(&documents::refused(rejection, document), B::COMMAND);
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn launch_plan<B: BackendRegistry>(
+    accepted: Accepted,
+    client: Option<&TrainerClient<B>>,
+) -> trainer_core::Result<LaunchPlan> {
+    let Some(client) = client else { return plan::plan(&accepted.job, &accepted.runtime) };
+    let mut request = JobRequest::new(accepted.job);
+    request.runtime = Some(accepted.runtime);
+    client.preview(&client.plan(request).await?).await
+}
+
+/// One answer as it is, several as a list.
+fn as_json(answers: &[Answer<'_>]) -> Value {
+    let items: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Plan(plan) => json!(plan),
+            Answer::Rejection(_, rejection) => json!(rejection),
+        })
+        .collect();
+    match &items[..] {
+        [item] => item.clone(),
+        _ => json!({ "apiVersion": "v1", "kind": "List", "items": items }),
+    }
+}
+
+fn write_names(manifest: &Manifest) -> Outcome<()> {
+    let names = manifest.jobs.iter().filter_map(|job| job.value["metadata"]["name"].as_str());
+    Ok(names.into_iter().try_for_each(|name| writeln!(out(), "{name}"))?)
+}
