@@ -136,7 +136,7 @@ fn remove_abandoned(folder: &JobFolder) {
     }
 }
 
-fn create_root(root: &Path) -> Result<()> {
+pub(super) fn create_root(root: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|error| {
         Error::io("create the state folder", root, error)

@@ -15,6 +15,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use trainer_core::{
     Error, ErrorKind, Job, JobName, Phase, Result,
     api::TrainJob,
+    backend::Finding,
     job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, PageToken},
 };
 
@@ -47,6 +48,21 @@ impl Jobs {
     /// `Invalid` if neither the settings nor the environment says where it is.
     pub fn state_root(&self) -> Result<PathBuf> {
         self.settings.state_root()
+    }
+
+    /// Whether state can be kept.
+    #[must_use]
+    pub fn check(&self) -> Finding {
+        let subject = "state folder".to_owned();
+        let usable = self.jobs_root().and_then(|root| {
+            claim::create_root(&root)?;
+            tempfile::tempfile_in(&root).map_err(|error| Error::io("write to", &root, error))?;
+            Ok(root)
+        });
+        match usable {
+            Ok(root) => Finding { ok: true, subject, detail: root.display().to_string() },
+            Err(error) => Finding { ok: false, subject, detail: error.to_string() },
+        }
     }
 
     /// The job as it stands.

@@ -1,0 +1,147 @@
+//! How a node becomes a process.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use trainer_core::{
+    Error, Result,
+    plan::{LaunchPlan, PlannedNode, PlannedStep, World},
+    request::ReviewedJob,
+};
+use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, PortLeases, ProcessSpec};
+
+use super::variables;
+
+/// What is found out at submission for the launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    /// The working directory.
+    pub(super) directory: PathBuf,
+    /// Where output goes.
+    output: PathBuf,
+    /// The Python environment of the job; `None`: the one that is active.
+    environment: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// `Invalid` if the working directory doesn't exist.
+    pub(super) fn of(job: &ReviewedJob) -> Result<Self> {
+        let request = job.request();
+        let directory = match &request.source {
+            Some(source) => source.directory.clone(),
+            None => std::env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
+        };
+        if !directory.is_dir() {
+            return Err(Error::invalid(format!("the working directory {} doesn't exist", directory.display())));
+        }
+        let output = match &request.output {
+            Some(output) => directory.join(output),
+            None => directory.join("outputs").join(job.name().as_str()),
+        };
+        Ok(Self { directory, output, environment: None })
+    }
+
+    pub(super) fn with(mut self, environment: Option<PathBuf>) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    pub(super) fn output(&self) -> &Path {
+        &self.output
+    }
+}
+
+/// Launches the nodes of one job.
+pub(super) struct LocalLauncher {
+    prepared: Prepared,
+    ports: Option<PortLeases>,
+}
+
+impl LocalLauncher {
+    pub(super) fn open(folder: &JobFolder) -> Result<Self> {
+        Ok(Self { prepared: folder.prepared()?, ports: None })
+    }
+}
+
+impl Launcher for LocalLauncher {
+    type Node = NodeProcess;
+
+    async fn world(&mut self, attempt: &Attempt<'_>) -> Result<World> {
+        let output = &self.prepared.output;
+        fs::create_dir_all(output).map_err(|error| Error::io("create the output folder", output, error))?;
+        let planned = planned_ports(attempt.plan);
+        // The ports of the attempt before may still be in use by what is left of its connections.
+        let leases = PortLeases::acquire(attempt.folder, planned.len())?;
+        let additions = attempt.additions(output.to_str(), |step, node| {
+            attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
+        });
+        let world = World {
+            addresses: loopback_addresses(attempt.plan),
+            ports: planned.into_iter().zip(leases.ports().iter().copied()).collect(),
+            additions,
+            ..World::default()
+        };
+        self.ports = Some(leases);
+        Ok(world)
+    }
+
+    async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
+        let Some(container) = node.containers.first() else {
+            return Err(Error::unsupported(format!("the step `{}` has no container", step.name)));
+        };
+        let mut environment = variables::inherited(std::env::vars_os());
+        if let Some(folder) = &self.prepared.environment {
+            activate(&mut environment, folder);
+        }
+        set(&mut environment, "PWD", self.prepared.directory.as_os_str());
+        for variable in &container.env {
+            set(&mut environment, &variable.name, OsStr::new(variable.value.as_deref().unwrap_or_default()));
+        }
+        NodeProcess::spawn(ProcessSpec {
+            argv: container.command.iter().chain(&container.args).cloned().collect(),
+            environment,
+            directory: self.prepared.directory.clone(),
+            uid: attempt.submission.uid.clone(),
+            step: step.name.clone(),
+            node: node.index,
+        })
+    }
+}
+
+/// The ports that the plan speaks of, each once.
+pub(super) fn planned_ports(plan: &LaunchPlan) -> Vec<u16> {
+    let containers = plan.steps.iter().flat_map(|step| &step.nodes).flat_map(|node| &node.containers);
+    let mut ports: Vec<u16> = containers.flat_map(|container| container.ports.iter().copied()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// All nodes are on this machine.
+pub(super) fn loopback_addresses(plan: &LaunchPlan) -> std::collections::BTreeMap<String, String> {
+    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+    nodes.map(|node| (node.address.clone(), "127.0.0.1".to_owned())).collect()
+}
+
+/// What `source BIN/activate` does.
+fn activate(environment: &mut Vec<(OsString, OsString)>, folder: &Path) {
+    let before = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let mut path = folder.join("bin").into_os_string();
+    if let Some(before) = before {
+        path.push(":");
+        path.push(before);
+    }
+    set(environment, "PATH", &path);
+    set(environment, "VIRTUAL_ENV", folder.as_os_str());
+    environment.retain(|(name, _)| name != "PYTHONHOME");
+}
+
+fn set(environment: &mut Vec<(OsString, OsString)>, name: &str, value: &OsStr) {
+    environment.retain(|(known, _)| known != name);
+    environment.push((name.into(), value.to_owned()));
+}
