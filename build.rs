@@ -1,5 +1,5 @@
 //! Generates the registry of backends.
 
 fn main() {
-    trainer_build::Generate::new().reexport("trainer-backends", "backends").write();
+    trainer_build::Generate::new().default_backend("local").reexport("trainer-backends", "backends").write();
 }

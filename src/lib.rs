@@ -23,6 +23,7 @@ pub mod registry;
 
 pub use trainer_backends as backends;
 pub use trainer_core::*;
+#[cfg(target_os = "linux")]
 pub use trainer_supervisor as supervisor;
 
 #[cfg(feature = "cli")]
