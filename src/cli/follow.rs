@@ -1,13 +1,13 @@
 //! Staying with a job until it ends: its phases, what its nodes write, its end, and Ctrl-C.
 
-use std::{future, process::ExitCode, time::Duration};
+use std::{future, pin::pin, process::ExitCode, time::Duration};
 
 use clap::ValueEnum;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use trainer_core::{
-    Error, ErrorKind, Job, JobName, Result, TrainerClient,
+    Error, ErrorKind, Job, JobName, Phase, Result, TrainerClient,
     job::{JobStream, LogQuery, StopRequest},
     registry::BackendRegistry,
 };
@@ -16,7 +16,7 @@ use super::{
     failure::{Failure, Outcome, report},
     log_lines::{LogForm, LogLines},
     phase,
-    terminal::say,
+    terminal::{closed, say},
 };
 
 /// The command was interrupted, and the job left as was said.
@@ -85,7 +85,9 @@ async fn show<B: BackendRegistry>(
     let mut states = client.watch(name).await?;
     let mut log = client.logs(name, &LogQuery { follow: true, since, ..LogQuery::default() }).await?;
     let mut lines = LogLines::to_stdout(LogForm::Prefixed, job);
-    let (mut logging, mut told, mut settled) = (true, None, None);
+    let mut closed = pin!(closed());
+    // That it is created is known from its submission.
+    let (mut logging, mut told, mut settled) = (true, news(job), None);
     // What was written comes before the end, so the end is told when both are there.
     while logging || settled.is_none() {
         tokio::select! {
@@ -103,16 +105,15 @@ async fn show<B: BackendRegistry>(
                     if state.uid != job.uid {
                         return Err(gone(name).into());
                     }
-                    let news = (state.phase, state.attempt, state.reason.clone());
-                    if state.phase.is_settled() {
-                        settled = Some(state);
-                    } else if told.as_ref() != Some(&news) {
+                    if leave.pressed == 0 && told != news(&state) {
                         lines.finish()?;
-                        say(format_args!("{}", phase::outcome(&state)));
-                        told = Some(news);
+                        tell(&told, &state);
+                        told = news(&state);
                     }
+                    settled = state.phase.is_settled().then_some(state);
                 }
             },
+            () = &mut closed => return Err(Failure::Closed),
             item = lines.next(&mut log), if logging => match item? {
                 Some(item) => lines.write(item?)?,
                 None => logging = false,
@@ -121,6 +122,23 @@ async fn show<B: BackendRegistry>(
     }
     lines.finish()?;
     Ok(settled)
+}
+
+/// What is worth a line where it changes.
+fn news(job: &Job) -> (Phase, u32, Option<String>) {
+    (job.phase, job.attempt, job.reason.clone())
+}
+
+/// Says where the job stands now. Its end isn't said before what it wrote, but that it ran is, if it was too
+/// short to be seen.
+fn tell(told: &(Phase, u32, Option<String>), job: &Job) {
+    if !job.phase.is_settled() {
+        say(format_args!("{}", phase::outcome(job)));
+    } else if told.0 != Phase::Running && job.started.is_some() {
+        let mut ran = job.clone();
+        (ran.phase, ran.reason) = (Phase::Running, None);
+        say(format_args!("{}", phase::outcome(&ran)));
+    }
 }
 
 /// Nothing more is asked of the watch when the job has settled.

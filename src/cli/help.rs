@@ -1,9 +1,11 @@
 //! The command line as clap sees it, in the words of the binary that it is in.
 
+use std::{io::Write, process::ExitCode};
+
 use clap::{Command, CommandFactory};
 use trainer_core::registry::BackendRegistry;
 
-use super::Cli;
+use super::{Cli, failure::Outcome, terminal::out};
 
 /// The commands by what one wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -28,6 +30,12 @@ pub(super) fn command<B: BackendRegistry>() -> Command {
     if B::COMMAND == "trainer" { command } else { renamed(command, B::COMMAND) }
 }
 
+/// What is shown to somebody who typed nothing else.
+pub(super) fn print<B: BackendRegistry>() -> Outcome {
+    writeln!(out(), "{}", command::<B>().render_help().ansi())?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn overview(command: &Command) -> String {
     let heading = command.get_styles().get_header();
     let literal = command.get_styles().get_literal();
@@ -36,7 +44,7 @@ fn overview(command: &Command) -> String {
         text += &format!("{heading}{group}:{heading:#}\n");
         for name in *names {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
-            text += &format!("  {literal}{name:<11}{literal:#} {}\n", about.unwrap_or_default());
+            text += &format!("  {literal}{name:<12}{literal:#} {}\n", about.unwrap_or_default());
         }
         text += "\n";
     }

@@ -39,15 +39,15 @@ pub(super) fn parse_moment(text: &str) -> Result<Timestamp> {
         .ok_or_else(|| Error::invalid(format!("`{text}` ago is before the beginning of time")))
 }
 
-/// The time between two moments, at the precision that matters: `0.4s`, `12s`, `2m 10s`, `3h 5m`, `2d 4h`.
+/// The time between two moments, at the precision that matters: `420ms`, `12s`, `2m 10s`, `3h 5m`, `2d 4h`.
 pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
     duration(Duration::try_from(to.duration_since(from)).unwrap_or_default())
 }
 
 /// How long ago `moment` was.
 pub(super) fn age(moment: Timestamp) -> String {
-    let seconds = Timestamp::now().duration_since(moment).as_secs().max(0);
-    duration(Duration::from_secs(seconds.unsigned_abs()))
+    let age = Duration::try_from(Timestamp::now().duration_since(moment)).unwrap_or_default();
+    if age.as_secs() == 0 { "0s".to_owned() } else { duration(age) }
 }
 
 /// How long `job` ran, or has been running; nothing before it has started.
@@ -59,8 +59,8 @@ fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match seconds {
-        0 if duration.subsec_millis() >= 50 => format!("{:.1}s", duration.as_secs_f64()),
-        0..60 => format!("{seconds}s"),
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{seconds}s"),
         60..3_600 => format!("{minutes}m {}s", seconds % 60),
         3_600..86_400 => format!("{hours}h {minutes}m"),
         _ => format!("{days}d {hours}h"),
@@ -86,8 +86,8 @@ mod tests {
     #[test]
     fn durations_are_written_at_the_precision_that_matters() {
         let written = |millis| duration(Duration::from_millis(millis));
-        assert_eq!(written(0), "0s");
-        assert_eq!(written(420), "0.4s");
+        assert_eq!(written(0), "0ms");
+        assert_eq!(written(420), "420ms");
         assert_eq!(written(12_900), "12s");
         assert_eq!(written(130_000), "2m 10s");
         assert_eq!(written(11_100_000), "3h 5m");

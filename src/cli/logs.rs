@@ -1,6 +1,6 @@
 //! `logs`: what the nodes of a job wrote.
 
-use std::process::ExitCode;
+use std::{pin::pin, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -9,9 +9,10 @@ use trainer_core::{NodeIndex, job::LogQuery, registry::BackendRegistry};
 use super::{
     app::App,
     arguments::OneJob,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     human::parse_moment,
     log_lines::{LogForm, LogLines},
+    terminal::closed,
 };
 
 /// Show what the nodes of a job wrote
@@ -75,7 +76,14 @@ impl Logs {
         };
         let mut lines = LogLines::to_stdout(form, &client.get(&name).await?);
         let mut log = client.logs(&name, &query).await?;
-        while let Some(item) = lines.next(&mut log).await? {
+        let mut closed = pin!(closed());
+        loop {
+            let item = tokio::select! {
+                biased;
+                item = lines.next(&mut log) => item?,
+                () = &mut closed => return Err(Failure::Closed),
+            };
+            let Some(item) = item else { break };
             lines.write(item?)?;
         }
         lines.finish()?;

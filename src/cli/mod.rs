@@ -35,6 +35,7 @@ mod stop;
 mod submitted;
 mod table;
 mod terminal;
+mod usage;
 mod wait;
 
 use std::process::ExitCode;
@@ -47,8 +48,11 @@ use self::{app::App, failure::Outcome};
 /// The whole command for a binary whose backends are `B`: reads the command line, does what it says.
 pub fn main<B: BackendRegistry>() -> ExitCode {
     crate::init::<B>();
-    let matches = help::command::<B>().get_matches();
-    let outcome = Cli::from_arg_matches(&matches).map_err(|error| error.exit()).and_then(|cli| run::<B>(cli.command));
+    let outcome = match help::command::<B>().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(Cli { command: Some(command) }) => run::<B>(command),
+        Ok(Cli { command: None }) => help::print::<B>(),
+        Err(error) => Err(usage::failure(&error)),
+    };
     outcome.unwrap_or_else(|failure| failure.report(B::COMMAND))
 }
 
@@ -57,7 +61,7 @@ pub fn main<B: BackendRegistry>() -> ExitCode {
 #[command(version, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]

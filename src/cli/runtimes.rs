@@ -103,6 +103,6 @@ pub(super) fn find<'a>(runtimes: &'a [Runtime], name: &str) -> Result<&'a Runtim
     runtimes.iter().find(|runtime| runtime.name() == name).ok_or_else(|| {
         let names: Vec<_> = runtimes.iter().map(Runtime::name).collect();
         Error::new(ErrorKind::NotFound, format!("no runtime named `{}`", name.escape_debug()))
-            .with_hint(format!("there is {}", names.join(", ")))
+            .with_hint(format!("there are {}", names.join(", ")))
     })
 }

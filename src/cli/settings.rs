@@ -13,7 +13,7 @@ use toml::{
 };
 use trainer_core::{
     Error, Result,
-    registry::{BackendRegistry, Known},
+    registry::{BackendRegistry, Key, Known},
 };
 
 use super::folders;
@@ -112,14 +112,7 @@ impl Settings {
         for file in self.files.iter().rev() {
             for section in [Some(known.name), (selected != known.name).then_some(selected)].into_iter().flatten() {
                 for Entry { key, value, origin, .. } in file.entries.iter().filter(|entry| entry.section == section) {
-                    if !keys.iter().any(|known| known.name == key) {
-                        let all: Vec<_> = keys.iter().map(|key| key.name).collect();
-                        return Err(Error::invalid(format!("{origin}: `[backends.{section}]` has no key `{key}`"))
-                            .with_hint(match all[..] {
-                                [] => format!("the backend `{section}` has no settings"),
-                                _ => format!("its keys are {}", all.join(", ")),
-                            }));
-                    }
+                    check_key(known, keys, key, origin)?;
                     set_key(key, value.clone(), origin.clone());
                 }
             }
@@ -131,6 +124,7 @@ impl Settings {
             }
         }
         for (key, value) in flags {
+            check_key(known, keys, key, &Origin::Flag("-B"))?;
             set_key(key, value.clone(), Origin::Flag("-B"));
         }
         Ok(settings)
@@ -185,6 +179,19 @@ fn places(folder: &str) -> Vec<PathBuf> {
     let user = folders::config(folder).map(|folder| folder.join("config.toml"));
     let system = Path::new("/etc").join(folder).join("config.toml");
     [Some(project), user, Some(system)].into_iter().flatten().collect()
+}
+
+fn check_key(backend: &Known, keys: &[Key], key: &str, origin: &Origin) -> Result<()> {
+    if keys.iter().any(|known| known.name == key) {
+        return Ok(());
+    }
+    let name = backend.name;
+    let all: Vec<_> = keys.iter().map(|key| key.name).collect();
+    let hint = match all[..] {
+        [] => format!("the backend `{name}` has no settings"),
+        _ => format!("its settings are {}", all.join(", ")),
+    };
+    Err(Error::invalid(format!("{origin}: the backend `{name}` has no setting `{key}`")).with_hint(hint))
 }
 
 /// Points at the setting that the backend doesn't take, if it is one alone.

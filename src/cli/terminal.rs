@@ -1,8 +1,9 @@
 //! Standard output is for results, standard error for everything else.
 
-use std::{fmt, io, io::Write};
+use std::{fmt, io, io::Write, time::Duration};
 
 use anstream::{AutoStream, ColorChoice};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
 use trainer_core::{Error, ErrorKind};
 
@@ -21,6 +22,18 @@ pub(super) fn say(line: fmt::Arguments<'_>) {
 /// Whether results may be coloured.
 pub(super) fn colours_results() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}
+
+/// Until nobody reads results any more. The next one wouldn't be read either, but may be long in coming.
+pub(super) async fn closed() {
+    let nobody_reads = || {
+        let mut stdout = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
+        let looked = rustix::event::poll(&mut stdout, Some(&Timespec::default()));
+        looked.is_ok() && stdout[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    };
+    while !nobody_reads() {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
 }
 
 /// Writes `value` as indented JSON.

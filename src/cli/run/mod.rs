@@ -210,6 +210,9 @@ async fn interrupted<B: BackendRegistry>(client: &TrainerClient<B>, name: &JobNa
 fn quantity(text: &str) -> Result<String> {
     match Quantity::from_value(&Value::from(text)) {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(Error::invalid("it is no quantity: write `4`, `500m`, `16Gi`")),
+        Err(_) => {
+            Err(Error::invalid(format!("`{}` is no quantity", text.escape_debug()))
+                .with_hint("write `4`, `500m`, `16Gi`"))
+        }
     }
 }

@@ -127,11 +127,14 @@ pub(super) fn starts_processes(runtime: &Runtime) -> bool {
     runtime.spec.ml_policy.as_ref().is_some_and(|policy| policy.get("torch").is_some())
 }
 
-/// Words as one would type them.
+/// Words as one would type them to a shell.
 pub(in crate::cli) fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let words: Vec<_> =
-        words.into_iter().map(|word| shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)).collect();
-    words.join(" ")
+    let plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%".contains(c);
+    let quote = |word: &str| match word {
+        _ if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
+        _ => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 fn missing(script: &str, folder: &Path, line: &str, command: &str) -> Error {
@@ -228,6 +231,12 @@ mod tests {
         assert_eq!(read("train.py").unwrap().word(), "train");
         assert_eq!(read("-- python3 -u src/fit.py").unwrap().word(), "fit");
         assert_eq!(read("-- /usr/bin/torchrun x").unwrap().word(), "torchrun");
+    }
+
+    #[test]
+    fn words_can_be_given_to_a_shell_again() {
+        let words = ["sh", "-c", "echo \"$HOME\" it's", "", "--lr=1e-3", "größe"];
+        assert_eq!(quoted(words), r#"sh -c 'echo "$HOME" it'\''s' '' --lr=1e-3 größe"#);
     }
 
     #[test]
