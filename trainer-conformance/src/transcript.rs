@@ -1,6 +1,9 @@
 //! What a job wrote, as lines.
 
-use std::fmt::{self, Write};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+};
 
 use libtest_mimic::Failed;
 use trainer_core::{
@@ -12,6 +15,8 @@ use trainer_core::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript {
     pub(crate) lines: Vec<LogLine>,
+    /// Where in `lines` the unfinished line of each source is.
+    unfinished: HashMap<(String, NodeIndex, OutputStream), usize>,
 }
 
 impl Transcript {
@@ -33,15 +38,21 @@ impl Transcript {
     }
 
     fn add_line(&mut self, line: LogLine) {
-        let is_begun = |old: &&mut LogLine| {
-            old.step == line.step && old.node == line.node && old.stream == line.stream && old.partial
-        };
-        match self.lines.iter_mut().rev().find(is_begun) {
-            Some(begun) => {
+        let source = (line.step.clone(), line.node, line.stream);
+        let index = match self.unfinished.remove(&source) {
+            Some(index) => {
+                let begun = &mut self.lines[index];
                 begun.bytes.extend(line.bytes);
                 begun.partial = line.partial;
+                index
             }
-            None => self.lines.push(line),
+            None => {
+                self.lines.push(line);
+                self.lines.len() - 1
+            }
+        };
+        if self.lines[index].partial {
+            self.unfinished.insert(source, index);
         }
     }
 

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use wait::{WaitOutcome, WaitRequest};
 
 use crate::{
-    ErrorKind, Job, JobName, JobRequest, Result, TrainerBackend,
+    Error, ErrorKind, Job, JobName, JobRequest, Result, TrainerBackend,
     api::Runtime,
     backend::Finding,
     job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
@@ -155,7 +155,7 @@ impl<B: TrainerBackend> TrainerClient<B> {
         stream::try_unfold(Some(ListQuery::default()), move |query| {
             let backend = Arc::clone(&backend);
             async move {
-                let Some(query) = query else { return Ok(None) };
+                let Some(query) = query else { return Ok::<_, Error>(None) };
                 let page = backend.list(&query).await?;
                 let next = page.next.map(|after| ListQuery { after: Some(after), ..query });
                 Ok(Some((stream::iter(page.items.into_iter().map(Ok)), next)))

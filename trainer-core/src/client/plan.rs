@@ -30,12 +30,16 @@ pub(super) async fn plan(
     let runtime_value = found.as_ref().ok().map(as_value).transpose()?;
     let warnings = match review::review(&job, runtime_value.as_ref()) {
         Verdict::Accepted { warnings } => warnings,
-        Verdict::Rejected(rejection) => return Err(refused(rejection, found.err())),
+        Verdict::Rejected(rejection) => return Err(refused(rejection, found.as_ref().err())),
     };
     let runtime = found?;
     let name = request.job.metadata.name.as_deref().unwrap_or_default().parse()?;
     let mut plan = plan::plan(&request.job, &runtime)?;
-    plan.warnings.extend(warnings);
+    for warning in warnings {
+        if !plan.warnings.contains(&warning) {
+            plan.warnings.push(warning);
+        }
+    }
     Ok(ReviewedJob { name, request, runtime, plan })
 }
 
@@ -46,23 +50,12 @@ async fn look_up(backend: &impl TrainerBackend, catalog: &RuntimeCatalog, refere
     }
 }
 
-/// `missing` is why there is no runtime, if there is none.
-fn refused(rejection: Rejection, missing: Option<Error>) -> Error {
-    let Rejection { violations, .. } = rejection;
-    let mut message = "the job is refused".to_owned();
-    if let Some(first) = violations.first() {
-        let field = first.field.as_ref().map(|field| format!(": {field}")).unwrap_or_default();
-        message += &format!("{field}: {}", first.message);
-    }
-    if violations.len() > 1 {
-        message += &format!(" (and {} more)", violations.len() - 1);
-    }
-    let hint = violations.iter().find_map(|violation| violation.hint.clone());
-    let hint = hint.or_else(|| missing?.hint().map(str::to_owned));
-    let error = Error::invalid(message).with_violations(violations);
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
+/// `missing` is why there is no runtime, if there is none: its hint says which ones there are.
+fn refused(rejection: Rejection, missing: Option<&Error>) -> Error {
+    let error = Error::from(rejection);
+    match missing.and_then(Error::hint) {
+        Some(hint) if error.hint().is_none() => error.with_hint(hint),
+        _ => error,
     }
 }
 
