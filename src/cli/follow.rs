@@ -87,7 +87,7 @@ async fn show<B: BackendRegistry>(
     let mut lines = LogLines::to_stdout(LogForm::Prefixed, job);
     let mut closed = pin!(closed());
     // That it is created is known from its submission.
-    let (mut logging, mut told, mut settled) = (true, news(job), None);
+    let (mut logging, mut told, mut settled) = (true, (Phase::Created, 0, None), None);
     // What was written comes before the end, so the end is told when both are there.
     while logging || settled.is_none() {
         tokio::select! {
