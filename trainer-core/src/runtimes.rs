@@ -79,7 +79,7 @@ impl RuntimeCatalog {
         self.get(reference).ok_or_else(|| {
             let kind = reference.kind.as_deref().unwrap_or("ClusterTrainingRuntime");
             let mut others: Vec<_> = self.runtimes.iter().collect();
-            others.sort_by_key(|runtime| distance(runtime.name(), &reference.name));
+            others.sort_by_key(|runtime| strsim::levenshtein(runtime.name(), &reference.name));
             let names: Vec<_> = others
                 .iter()
                 .map(|runtime| match runtime.kind {
@@ -122,22 +122,6 @@ fn kind_of(reference: &RuntimeRef) -> Option<RuntimeKind> {
         Some("TrainingRuntime") => Some(RuntimeKind::TrainingRuntime),
         Some(_) => None,
     }
-}
-
-/// How many letters must be added, dropped or changed to turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -21,13 +21,23 @@ enum Notation {
     Exponent,
 }
 
-/// A text that is no quantity.
+/// Why a text is no quantity, in the words of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoQuantity;
+pub enum NoQuantity {
+    /// It isn't a number with a suffix.
+    Shape,
+    /// Its suffix isn't known.
+    Suffix,
+}
 
 impl fmt::Display for NoQuantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        f.write_str(match self {
+            Self::Shape => {
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            }
+            Self::Suffix => "unable to parse quantity's suffix",
+        })
     }
 }
 
@@ -49,8 +59,33 @@ impl Quantity {
         match value {
             Value::String(text) => text.parse(),
             Value::Number(number) => number.to_string().parse(),
-            _ => Err(NoQuantity),
+            _ => Err(NoQuantity::Shape),
         }
+    }
+
+    /// How Kubernetes writes it after reading `text`: as it is where it looks canonical, otherwise in canonical form.
+    ///
+    /// # Errors
+    /// If it is no quantity.
+    pub fn canonical(text: &str) -> Result<String, NoQuantity> {
+        let quantity: Self = text.parse()?;
+        let parts = Parts::of(text)?;
+        let digits = format!("{}{}", if parts.whole.is_empty() { "0" } else { parts.whole }, parts.fraction);
+        let kept = match suffix_scale(parts.suffix) {
+            Some((Notation::Binary, _)) => {
+                parts.fraction.is_empty() && digits.parse::<i64>().is_ok_and(|number| number & 7 != 0)
+            }
+            Some((_, Scale::Ten(exponent))) => {
+                let scale = exponent - i32::try_from(parts.fraction.len()).unwrap_or(i32::MAX);
+                digits.len() <= 18
+                    && scale >= -9
+                    && scale % 3 == 0
+                    && !digits.ends_with("000")
+                    && !digits.starts_with('0')
+            }
+            _ => false,
+        };
+        Ok(if kept || text == "0" { text.to_owned() } else { quantity.to_string() })
     }
 
     /// The next whole number that isn't smaller.
@@ -88,29 +123,48 @@ impl Quantity {
 impl FromStr for Quantity {
     type Err = NoQuantity;
 
+    /// As lenient as Kubernetes: a number that isn't there counts as 0.
     fn from_str(text: &str) -> Result<Self, NoQuantity> {
-        let (negative, rest) = match text.as_bytes().first() {
-            Some(b'-') => (true, &text[1..]),
-            Some(b'+') => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, suffix) = rest.split_at(end);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
-            return Err(NoQuantity);
+        if text.is_empty() {
+            return Err(NoQuantity::Shape);
         }
-        let (notation, scale) = suffix_scale(suffix).ok_or(NoQuantity)?;
+        let parts = Parts::of(text)?;
+        let (notation, scale) = suffix_scale(parts.suffix).ok_or(NoQuantity::Suffix)?;
         let (factor, exponent) = match scale {
             Scale::Ten(exponent) => (1, exponent),
             Scale::Two(exponent) => (1_i128 << exponent, 0),
         };
         // digits × 10^power, in billionths, rounded away from zero
-        let digits = [whole, fraction].concat();
-        let digits = digits.trim_start_matches('0');
-        let power = exponent - i32::try_from(fraction.len()).map_err(|_| NoQuantity)? + 9;
-        let nanos = scaled(digits, power, factor).min(CAP);
-        Ok(Self { nanos: if negative { -nanos } else { nanos }, notation })
+        let digits = [parts.whole, parts.fraction].concat();
+        let power = exponent - i32::try_from(parts.fraction.len()).map_err(|_| NoQuantity::Shape)? + 9;
+        let nanos = scaled(digits.trim_start_matches('0'), power, factor).min(CAP);
+        Ok(Self { nanos: if parts.negative { -nanos } else { nanos }, notation })
+    }
+}
+
+/// The text of a quantity, taken apart.
+struct Parts<'a> {
+    negative: bool,
+    /// Without leading zeros.
+    whole: &'a str,
+    fraction: &'a str,
+    suffix: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Result<Self, NoQuantity> {
+        let negative = text.starts_with('-');
+        let rest = text.strip_prefix(['+', '-']).unwrap_or(text).trim_start_matches('0');
+        let split =
+            |text: &'a str, inside: fn(char) -> bool| text.split_at(text.find(|c| !inside(c)).unwrap_or(text.len()));
+        let (whole, rest) = split(rest, |c| c.is_ascii_digit());
+        let (fraction, suffix) = match rest.strip_prefix('.') {
+            Some(rest) => split(rest, |c| c.is_ascii_digit()),
+            None => ("", rest),
+        };
+        let (_, exponent) = split(suffix, |c| "eEinumkKMGTP".contains(c));
+        let (_, beyond) = split(exponent.strip_prefix(['+', '-']).unwrap_or(exponent), |c| c.is_ascii_digit());
+        if beyond.is_empty() { Ok(Self { negative, whole, fraction, suffix }) } else { Err(NoQuantity::Shape) }
     }
 }
 
@@ -240,13 +294,24 @@ mod tests {
             ("-2.5", "-2500m"),
         ] {
             assert_eq!(text.parse::<Quantity>().unwrap().to_string(), canonical, "{text}");
+            assert_eq!(Quantity::canonical(text).unwrap(), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_looks_canonical_is_written_as_it_came() {
+        for text in ["2.001", "1.500", "1500m", "20Gi", "+5", "1e3"] {
+            assert_eq!(Quantity::canonical(text).unwrap(), text);
         }
     }
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "m", "1 Gi", "1.2.3", "1gi", "1KI", "e3", "1e", "1e3.5", "--1", "ä", "1mm"] {
-            assert_eq!(text.parse::<Quantity>(), Err(NoQuantity), "{text}");
+        for text in ["", "1 Gi", "1.2.3", "ä", "true", "1e3.5", "1gi", "1KI"] {
+            assert_eq!(text.parse::<Quantity>(), Err(NoQuantity::Shape), "{text}");
+        }
+        for text in ["e", "1e", "1mm", "1i", "--1"] {
+            assert_eq!(text.parse::<Quantity>(), Err(NoQuantity::Suffix), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{flux, gang, initializer, jax, mpi, patches, plain, policy::Policy, t
 use crate::{
     Error, Result, Violation,
     api::{EnvVar, Quantity, Rest, Runtime, TrainJob, Trainer},
+    review::schema,
 };
 
 /// Label of a step's Job that says what the step is to Kubeflow.
@@ -138,8 +139,10 @@ pub(crate) fn template(job: &TrainJob, runtime: &Runtime) -> Result<(Assembly, O
         Some(policy) => typed(policy, "spec.mlPolicy")?,
         None => None,
     };
+    let template = json!({"template": runtime.spec.template});
+    let template = schema::with_runtime_defaults(&template);
     let empty = Map::new();
-    let template = runtime.spec.template.as_ref().and_then(Value::as_object).unwrap_or(&empty);
+    let template = template["template"].as_object().unwrap_or(&empty);
     let mut metadata: Metadata = part(template, "metadata")?;
     let mut spec: Rest = part(template, "spec")?;
     patches::apply(job.spec.runtime_patches.as_ref(), &mut metadata, &mut spec);
@@ -170,8 +173,16 @@ pub(crate) fn template(job: &TrainJob, runtime: &Runtime) -> Result<(Assembly, O
     Ok((assembly, policy))
 }
 
+/// The controller that makes JobSets; the default of `spec.managedBy`.
+pub(crate) const OUR_CONTROLLER: &str = "trainer.kubeflow.org/trainjob-controller";
+
+/// Whether the job is another controller's to run.
+pub(crate) fn is_managed_elsewhere(job: &TrainJob) -> bool {
+    job.spec.managed_by.as_deref().is_some_and(|controller| controller != OUR_CONTROLLER)
+}
+
 /// What the controller makes of `job` with `runtime`.
-pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assembly, Violation>> {
+pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assembly, Box<Violation>>> {
     let (mut assembly, policy) = template(job, runtime)?;
     if let Err(violation) = enforce(&mut assembly, policy.as_ref()) {
         return Ok(Err(violation));
@@ -181,7 +192,7 @@ pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assem
     Ok(Ok(assembly))
 }
 
-fn enforce(assembly: &mut Assembly, policy: Option<&Policy>) -> Result<(), Violation> {
+fn enforce(assembly: &mut Assembly, policy: Option<&Policy>) -> Result<(), Box<Violation>> {
     match policy {
         Some(Policy { torch: Some(torch), .. }) => torch::enforce(assembly, torch),
         Some(Policy { jax: Some(_), .. }) => jax::enforce(assembly),
@@ -274,7 +285,7 @@ impl Assembly {
         let asked: Resources = typed(asked, "spec.trainer.resourcesPerNode")?;
         let launcher_is_node = policy.mpi.as_ref().is_some_and(super::policy::Mpi::launcher_is_node);
         for step in &mut self.steps {
-            if !step.is_trainer() && !(launcher_is_node && step.name == "node") {
+            if !(step.is_trainer() || launcher_is_node && step.name == "node") {
                 continue;
             }
             if let Some(container) = step.containers.iter_mut().find(|container| container.name == "node") {
@@ -303,7 +314,7 @@ impl Assembly {
             if is_trainer {
                 step.replicas = 1;
             }
-            if !is_trainer && !(launcher_is_node && step.name == "node") {
+            if !(is_trainer || launcher_is_node && step.name == "node") {
                 continue;
             }
             for container in step.containers.iter_mut().filter(|container| container.name == "node") {
@@ -399,7 +410,8 @@ impl Resources {
 }
 
 fn canonical(amount: &Value) -> Value {
-    Quantity::from_value(amount).map_or_else(|_| amount.clone(), |quantity| json!(quantity.to_string()))
+    let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+    Quantity::canonical(text.trim()).map_or_else(|_| amount.clone(), Value::String)
 }
 
 /// Labels and annotations; other fields are lost.

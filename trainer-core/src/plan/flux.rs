@@ -19,14 +19,15 @@ pub(crate) const INSTALLER: &str = "flux-installer";
 
 const DEFAULT_IMAGE: &str = "ghcr.io/converged-computing/flux-view-ubuntu:tag-jammy";
 
-pub(super) fn enforce(assembly: &mut Assembly, policy: &Flux) -> Result<(), Violation> {
+pub(super) fn enforce(assembly: &mut Assembly, policy: &Flux) -> Result<(), Box<Violation>> {
     let Some(nodes) = assembly.trainer.as_ref().and_then(|trainer| trainer.num_nodes) else {
-        return Err(Violation::new(
+        let crash = Violation::new(
             "flux:panic",
             Some("spec.trainer.numNodes".to_owned()),
             "runtime error: invalid memory address or nil pointer dereference",
         )
-        .hint("set spec.trainer.numNodes: without it the Flux controller crashes on the job"));
+        .hint("set spec.trainer.numNodes: without it the Flux controller crashes on the job");
+        return Err(Box::new(crash));
     };
     assembly.take_nodes_from_job();
     let settings = Settings::read(assembly);

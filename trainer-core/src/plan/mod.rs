@@ -32,6 +32,7 @@ pub use localize::{World, localize};
 use crate::{
     Error, Result,
     api::{Runtime, TrainJob},
+    review,
 };
 
 /// What the controller would make of `job` with `runtime`. Expects that [`review`](crate::review) had no objection.
@@ -39,7 +40,19 @@ use crate::{
 /// # Errors
 /// `Invalid` if the job could never be launched.
 pub fn plan(job: &TrainJob, runtime: &Runtime) -> Result<LaunchPlan> {
-    let assembly = assembly::assemble(job, runtime)?
-        .map_err(|violation| Error::invalid(violation.message.clone()).with_violations(vec![violation]))?;
-    nodes::spread(assembly, job, runtime)
+    let mut assembly = assembly::assemble(job, runtime)?
+        .map_err(|violation| Error::invalid(violation.message.clone()).with_violations(vec![*violation]))?;
+    let mut notes = Vec::new();
+    if let Some(controller) = job.spec.managed_by.as_deref().filter(|_| assembly::is_managed_elsewhere(job)) {
+        assembly.steps.clear();
+        notes.push(format!("nothing is launched: the job is managed by {controller}"));
+    }
+    if job.spec.trainer.is_none() {
+        notes
+            .push("spec.trainer is absent, so no variable of the framework is set; `trainer: {}` is enough".to_owned());
+    }
+    let mut plan = nodes::spread(assembly, job, runtime)?;
+    plan.warnings = review::warnings(runtime);
+    plan.notes = notes;
+    Ok(plan)
 }

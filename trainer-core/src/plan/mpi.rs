@@ -18,7 +18,7 @@ const LAUNCHER: &str = "launcher";
 const KEYS: &str = "mpi-ssh-auth";
 const HOSTFILE: &str = "mpi-hostfile";
 
-pub(super) fn enforce(assembly: &mut Assembly, policy: &Mpi) -> Result<(), Violation> {
+pub(super) fn enforce(assembly: &mut Assembly, policy: &Mpi) -> Result<(), Box<Violation>> {
     let job = assembly.job.clone();
     if let Some(nodes) = assembly.trainer.as_ref().and_then(|trainer| trainer.num_nodes)
         && let Some(step) = assembly.steps.iter_mut().find(|step| step.name == NODE)
@@ -58,12 +58,13 @@ pub(super) fn enforce(assembly: &mut Assembly, policy: &Mpi) -> Result<(), Viola
             }
             upsert::mounts(&mut container.volume_mounts, [json!({"name": HOSTFILE, "mountPath": "/etc/mpi"})]);
             if policy.implementation() != "OpenMPI" {
-                return Err(Violation::new(
+                let unknown = Violation::new(
                     "crd:mpi.mpiImplementation",
                     Some("spec.mlPolicy.mpi.mpiImplementation".to_owned()),
                     "MPI implementation for <pointer> doesn't supported",
                 )
-                .hint("set mpiImplementation to OpenMPI in the runtime, or leave it out"));
+                .hint("set mpiImplementation to OpenMPI in the runtime, or leave it out");
+                return Err(Box::new(unknown));
             }
             upsert::env(
                 &mut container.env,

@@ -1,7 +1,7 @@
 //! From the JobSet to the plan: each step's pods, one by one.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Container, Dependency, LaunchPlan, Network, PlannedNode, PlannedStep, RuntimeId, SuccessOperator, SuccessPolicy,
@@ -23,6 +23,7 @@ pub(super) fn spread(mut assembly: Assembly, job: &TrainJob, runtime: &Runtime) 
         spec.shift_remove("startupPolicy");
     }
     spec.retain(|_, value| !value.is_null());
+    as_stored(spec);
     let steps = std::mem::take(&mut assembly.steps);
     Ok(LaunchPlan {
         api_version: "trainer.dev/v1".to_owned(),
@@ -51,6 +52,25 @@ pub(super) fn spread(mut assembly: Assembly, job: &TrainJob, runtime: &Runtime) 
         pod_groups: assembly.pod_groups,
         rest: assembly.spec,
     })
+}
+
+/// What JobSet fills in, and what its types leave out.
+fn as_stored(spec: &mut Rest) {
+    let claims = spec.get_mut("volumeClaimPolicies").and_then(Value::as_array_mut);
+    for policy in claims.into_iter().flatten() {
+        if policy["retentionPolicy"]["whenDeleted"].is_null() {
+            policy["retentionPolicy"] = json!({"whenDeleted": "Delete"});
+        }
+    }
+    let rules = spec.get_mut("failurePolicy").and_then(|policy| policy.get_mut("rules"));
+    for (index, rule) in rules.and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        if rule["name"].as_str().unwrap_or_default().is_empty() {
+            rule["name"] = json!(format!("failurePolicyRule{index}"));
+        }
+    }
+    if let Some(Value::Object(coordinator)) = spec.get_mut("coordinator") {
+        coordinator.retain(|_, value| *value != 0);
+    }
 }
 
 fn planned_step(mut step: Step, job: &str, subdomain: &str) -> Result<PlannedStep> {

@@ -1,16 +1,43 @@
 //! `(job, runtime)` → violations, before anything is created, in the words of the layer that would object.
+//!
+//! The layers speak in the order in which the real ones do, and only the first that objects is heard: unknown
+//! fields, wrong types, metadata with schema and CEL rules, the controller's webhook (rules V1–V26, each in the
+//! file of its policy). What the server would accept and what could then never run is refused last.
 
-use serde::Serialize;
+mod creation;
+mod flux;
+mod initializer;
+mod jobset;
+mod metadata;
+mod mpi;
+mod names;
+mod patches;
+mod pods;
+mod runtime_ref;
+pub(crate) mod schema;
+mod torch;
+mod torchtune;
+mod training_runtime;
+mod update;
+mod volcano;
+mod xgboost;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Violation;
+use crate::{
+    Error, Violation,
+    api::{Runtime, TrainJob},
+    manifest::Document,
+    plan::{assembly, policy::Policy},
+};
 
 /// What review says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The job would be accepted and could run.
     Accepted {
-        /// What the server would warn of.
+        /// What the server would warn of, in its words.
         warnings: Vec<String>,
     },
     /// It would be refused, or could never run.
@@ -25,7 +52,7 @@ pub struct Rejection {
     pub stage: Stage,
     /// What is objected to.
     pub violations: Vec<Violation>,
-    /// What the server would warn of besides.
+    /// What the server would warn of besides, in its words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -40,14 +67,183 @@ pub enum Stage {
     Creation,
 }
 
-/// Whether `job` would be accepted with `runtime` and could run.
+/// Whether `job` would be accepted with `runtime` and could run. No runtime: the one that the job refers to
+/// isn't there.
 #[must_use]
-pub fn review(_job: &Value, _runtime: Option<&Value>) -> Verdict {
-    Verdict::Accepted { warnings: Vec::new() }
+pub fn review(job: &Value, runtime: Option<&Value>) -> Verdict {
+    Review::default().verdict(|review| review.job(job, runtime))
+}
+
+/// Whether a runtime would be accepted.
+#[must_use]
+pub fn review_runtime(runtime: &Value) -> Verdict {
+    Review::default().verdict(|review| review.runtime(runtime))
 }
 
 /// Whether `new` would be accepted as a change of `old`.
 #[must_use]
-pub fn review_update(_old: &Value, _new: &Value, _runtime: Option<&Value>) -> Verdict {
-    Verdict::Accepted { warnings: Vec::new() }
+pub fn review_update(old: &Value, new: &Value, runtime: Option<&Value>) -> Verdict {
+    Review { old: Some(schema::train_job().with_defaults(old)), ..Review::default() }
+        .verdict(|review| review.job(new, runtime))
+}
+
+/// What the server would warn of where a job uses `runtime`, and before that where the runtime is created.
+pub(crate) fn warnings(runtime: &Runtime) -> Vec<String> {
+    let Ok(runtime) = serde_json::to_value(runtime) else { return Vec::new() };
+    let about = runtime_ref::deprecation(&runtime);
+    let used = about.as_ref().map(|about| format!("Referenced {about}"));
+    about.into_iter().chain(used).collect()
+}
+
+impl Rejection {
+    /// Sets line and column of each violation, where `document` is what was refused.
+    pub fn locate(&mut self, document: &Document) {
+        for violation in &mut self.violations {
+            let (line, column) = document.position(violation.field.as_deref().unwrap_or_default());
+            (violation.line, violation.column) = (Some(line), Some(column));
+        }
+    }
+}
+
+/// Of kind `Invalid`: the server's words, and the first hint there is.
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        let said: Vec<String> = rejection.violations.iter().map(in_words).collect();
+        let outcome = match rejection.stage {
+            Stage::Admission => "the job would be refused",
+            Stage::Creation => "the job would be accepted and never run",
+        };
+        let error = Self::invalid(format!("{outcome}: {}", said.join("; ")));
+        let hint = rejection.violations.iter().find_map(|violation| violation.hint.clone());
+        let error = match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        };
+        error.with_violations(rejection.violations)
+    }
+}
+
+/// `spec.trainer.env: must not have …`
+fn in_words(violation: &Violation) -> String {
+    match violation.field.as_deref() {
+        None | Some("<nil>") => violation.message.clone(),
+        Some(field) => format!("{field}: {}", violation.message),
+    }
+}
+
+#[derive(Default)]
+struct Review {
+    /// The job before the change, if it is a change.
+    old: Option<Value>,
+    warnings: Vec<String>,
+}
+
+/// What stops a review.
+struct Stop(Stage, Vec<Violation>);
+
+impl Review {
+    fn verdict(mut self, review: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Verdict {
+        match review(&mut self) {
+            Ok(()) => Verdict::Accepted { warnings: self.warnings },
+            Err(Stop(stage, mut violations)) => {
+                let mut seen: Vec<Violation> = Vec::new();
+                violations.retain(|violation| {
+                    let new = !seen.contains(violation);
+                    if new {
+                        seen.push(violation.clone());
+                    }
+                    new
+                });
+                Verdict::Rejected(Rejection { stage, violations, warnings: self.warnings })
+            }
+        }
+    }
+
+    fn runtime(&mut self, document: &Value) -> Result<(), Stop> {
+        refuse(training_runtime::check(document))?;
+        self.warnings.extend(runtime_ref::deprecation(document));
+        Ok(())
+    }
+
+    fn job(&mut self, document: &Value, runtime: Option<&Value>) -> Result<(), Stop> {
+        if let Some(runtime) = runtime {
+            self.runtime(runtime)?;
+        }
+        let schema = schema::train_job();
+        refuse(schema.unknown_fields(document))?;
+        refuse(metadata::wrong_type(document).into_iter().collect())?;
+        let job = schema.with_defaults(document);
+        if let Some(message) = schema.decode_error(&job) {
+            refuse(vec![Violation::new("crd:types", None, message)])?;
+        }
+
+        let mut found = metadata::check(&job);
+        let structure = schema.check(&job);
+        found.extend(structure.violations);
+        if !structure.too_broken_for_rules {
+            found.extend(metadata::job_name(&job));
+            found.extend(initializer::storage_uris(&job));
+            found.extend(managed_by(&job));
+            if let Some(old) = &self.old {
+                found.extend(update::immutable_fields(old, &job));
+            }
+        }
+        refuse(found)?;
+
+        let typed = TrainJob::deserialize(&job).map_err(|error| malformed(&error))?;
+        runtime_ref::check(&typed, runtime).map_err(|violation| Stop(Stage::Admission, vec![*violation]))?;
+        let Some(runtime) = runtime else { return Ok(()) };
+        self.warnings.extend(runtime_ref::deprecation(runtime).map(|about| format!("Referenced {about}")));
+        let defaulted = schema::training_runtime().with_defaults(runtime);
+        let runtime = Runtime::deserialize(&defaulted).map_err(|error| malformed(&error))?;
+        self.webhook(&typed, &runtime, &job)?;
+        // Another controller takes it from here.
+        if self.old.is_some() || assembly::is_managed_elsewhere(&typed) {
+            return Ok(());
+        }
+        match creation::check(&typed, &runtime) {
+            found if found.is_empty() => Ok(()),
+            found => Err(Stop(Stage::Creation, found)),
+        }
+    }
+
+    /// The plugins of the controller. The order in which the real ones speak changes with each of its starts.
+    fn webhook(&self, job: &TrainJob, runtime: &Runtime, new: &Value) -> Result<(), Stop> {
+        let (mut template, policy) = assembly::template(job, runtime)
+            .map_err(|error| Stop(Stage::Admission, vec![Violation::new("crd:types", None, error.to_string())]))?;
+        let mut found = initializer::check(job, &template);
+        if let Some(old) = &self.old {
+            found.extend(update::patches_change(old, new));
+        }
+        found.extend(patches::check(job));
+        match &policy {
+            Some(Policy { torch: Some(torch), .. }) => found.extend(torch::check(job, &mut template, torch)),
+            Some(Policy { mpi: Some(mpi), .. }) => found.extend(mpi::check(job, &template, mpi)),
+            Some(Policy { xgboost: Some(_), .. }) => found.extend(xgboost::check(job)),
+            Some(Policy { flux: Some(flux), .. }) => found.extend(flux::check(job, &template, flux)),
+            _ => {}
+        }
+        found.extend(volcano::check(&template, runtime.spec.rest.get("podGroupPolicy")));
+        refuse(found)
+    }
+}
+
+fn refuse(violations: Vec<Violation>) -> Result<(), Stop> {
+    if violations.is_empty() { Ok(()) } else { Err(Stop(Stage::Admission, violations)) }
+}
+
+fn malformed(error: &serde_json::Error) -> Stop {
+    Stop(Stage::Admission, vec![Violation::new("crd:types", None, error.to_string())])
+}
+
+/// The CRD's rule on `managedBy`.
+fn managed_by(job: &Value) -> Option<Violation> {
+    let asked = job["spec"]["managedBy"].as_str()?;
+    let message = "ManagedBy must be trainer.kubeflow.org/trainjob-controller or kueue.x-k8s.io/multikueue if set";
+    let known = [assembly::OUR_CONTROLLER, "kueue.x-k8s.io/multikueue"].contains(&asked);
+    (!known).then(|| invalid("crd:managedBy", "spec.managedBy", asked.into(), message))
+}
+
+fn invalid(rule: &str, field: &str, value: Value, message: impl Into<String>) -> Violation {
+    Violation::new(rule, Some(field.to_owned()), message).kind("Invalid value").value(value)
 }
