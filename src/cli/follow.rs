@@ -1,6 +1,12 @@
 //! Staying with a job until it ends: its phases, what its nodes write, its end, and Ctrl-C.
 
-use std::{future, pin::pin, process::ExitCode, time::Duration};
+use std::{
+    future,
+    io::{self, IsTerminal},
+    pin::pin,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::ValueEnum;
 use futures_util::StreamExt;
@@ -161,6 +167,10 @@ impl Leave<'_> {
     /// Whether to stay.
     async fn interrupted<B: BackendRegistry>(&mut self, client: &TrainerClient<B>) -> Result<bool> {
         self.pressed += 1;
+        if io::stderr().is_terminal() {
+            // The terminal has written ^C.
+            say(format_args!(""));
+        }
         let name = self.name;
         let grace = match (self.action, self.pressed) {
             (OnInterrupt::Stop, 1) => {

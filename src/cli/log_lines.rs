@@ -1,6 +1,9 @@
 //! What nodes write, as lines on standard output: `node-0 │ epoch 1`.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::{
+    io::{self, BufWriter, IsTerminal, StdoutLock, Write},
+    time::{Duration, Instant},
+};
 
 use clap::builder::styling::{AnsiColor, Style};
 use futures_util::{FutureExt, StreamExt};
@@ -15,8 +18,8 @@ use super::{failure::warn, terminal::colours_results};
 
 /// Writes the items of a log.
 ///
-/// On a terminal a piece of a line is shown as it comes, so that progress bars move; elsewhere lines are
-/// written whole, so that those of several nodes don't mix.
+/// On a terminal a piece of a line is shown as it comes, so that progress bars move; where those of several nodes
+/// would push each other down, they take turns. Elsewhere lines are written whole, so that they don't mix.
 pub(super) struct LogLines<W: Write> {
     to: W,
     form: LogForm,
@@ -24,8 +27,8 @@ pub(super) struct LogLines<W: Write> {
     coloured: bool,
     width: usize,
     open: Vec<Open>,
-    /// Whose piece the cursor stands behind.
-    at: Option<Source>,
+    /// Whose piece the cursor stands behind, and since when.
+    at: Option<(Source, Instant)>,
 }
 
 /// How a line is written.
@@ -48,6 +51,21 @@ struct Open {
     time: Timestamp,
     bytes: Vec<u8>,
 }
+
+impl Open {
+    /// Goes on with `bytes`; what they overwrite is gone.
+    fn extend(&mut self, bytes: &[u8]) {
+        for (number, segment) in bytes.split(|byte| *byte == b'\r').enumerate() {
+            if number > 0 && !segment.is_empty() {
+                self.bytes.clear();
+            }
+            self.bytes.extend_from_slice(segment);
+        }
+    }
+}
+
+/// How long a node has the last line of the terminal for itself.
+const TURN: Duration = Duration::from_secs(2);
 
 /// A line that is longer is written in pieces.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -97,11 +115,14 @@ impl<W: Write> LogLines<W> {
 
     /// Ends what is open and passes everything on.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        if self.at.take().is_some() {
+        let shown = self.at.take().map(|(source, _)| source);
+        if shown.is_some() {
             self.to.write_all(b"\n")?;
         }
         for open in std::mem::take(&mut self.open) {
-            self.line(&open.source, open.time, &open.bytes)?;
+            if shown.as_ref() != Some(&open.source) {
+                self.line(&open.source, open.time, &open.bytes)?;
+            }
         }
         self.to.flush()
     }
@@ -137,26 +158,43 @@ impl<W: Write> LogLines<W> {
 
     fn piece(&mut self, line: LogLine) -> io::Result<()> {
         let source = (line.step, line.node, line.stream);
-        let continued = self.at.as_ref() == Some(&source);
-        if self.at.is_some() && !continued {
-            self.to.write_all(b"\n")?;
+        let at_end = self.at.as_ref().is_some_and(|(at, _)| *at == source);
+        let mut open = match self.open.iter().position(|open| open.source == source) {
+            Some(position) => self.open.swap_remove(position),
+            None => Open { source, time: line.time, bytes: Vec::new() },
+        };
+        if at_end {
+            self.segments(&open.source, open.time, &line.bytes)?;
         }
-        if !continued {
-            self.prefix(&source, line.time)?;
-        }
-        // A progress bar returns to the start of its line: that is after the prefix.
-        for (number, segment) in line.bytes.split(|byte| *byte == b'\r').enumerate() {
-            if number > 0 && !segment.is_empty() {
-                self.to.write_all(b"\r")?;
-                self.prefix(&source, line.time)?;
+        open.extend(&line.bytes);
+        let has_turn = self.at.as_ref().is_none_or(|(_, since)| since.elapsed() >= TURN);
+        // Only what will be overwritten anyway can wait.
+        let can_wait = line.partial && line.bytes.starts_with(b"\r");
+        if !at_end && (has_turn || !can_wait) {
+            if self.at.take().is_some() {
+                self.to.write_all(b"\n")?;
             }
-            self.to.write_all(segment)?;
+            self.prefix(&open.source, open.time)?;
+            self.to.write_all(&open.bytes)?;
+            self.at = Some((open.source.clone(), Instant::now()));
         }
-        if line.partial {
-            self.at = Some(source);
+        if line.partial && open.bytes.len() < LONGEST_LINE {
+            self.open.push(open);
         } else {
             self.at = None;
             self.to.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// A progress bar returns to the start of its line: that is after the prefix.
+    fn segments(&mut self, source: &Source, time: Timestamp, bytes: &[u8]) -> io::Result<()> {
+        for (number, segment) in bytes.split(|byte| *byte == b'\r').enumerate() {
+            if number > 0 && !segment.is_empty() {
+                self.to.write_all(b"\r")?;
+                self.prefix(source, time)?;
+            }
+            self.to.write_all(segment)?;
         }
         Ok(())
     }
@@ -236,7 +274,14 @@ mod tests {
     fn a_progress_bar_moves_on_a_terminal() {
         let items = [line(0, "\r10%", true), line(0, "\r20%", true), line(1, "x", false), line(0, "\r30%", false)];
         let text = written(LogForm::Prefixed, true, false, items);
-        assert_eq!(text, "node-0  │ \rnode-0  │ 10%\rnode-0  │ 20%\nnode-1  │ x\nnode-0  │ \rnode-0  │ 30%\n");
+        assert_eq!(text, "node-0  │ 10%\rnode-0  │ 20%\nnode-1  │ x\nnode-0  │ 30%\n");
+    }
+
+    #[test]
+    fn progress_bars_of_several_nodes_take_turns() {
+        let items = [line(0, "\r10%", true), line(1, "\r10%", true), line(0, "\r20%", true), line(1, "\r20%", true)];
+        let text = written(LogForm::Prefixed, true, false, items);
+        assert_eq!(text, "node-0  │ 10%\rnode-0  │ 20%\nnode-1  │ 20%\n");
     }
 
     #[test]
