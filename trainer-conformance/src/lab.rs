@@ -10,12 +10,14 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt};
 use libtest_mimic::Failed;
+use serde_json::Value;
 use trainer_core::{
     ErrorKind, Job, JobName, JobRequest, Phase, Result, TrainerBackend, TrainerClient,
     api::{EnvVar, TrainJob, Trainer},
     client::{WaitOutcome, WaitRequest},
     job::{LogQuery, StopRequest},
     request::Source,
+    runtimes::RuntimeCatalog,
 };
 
 use crate::{
@@ -156,6 +158,28 @@ impl<B: TrainerBackend> Draft<B> {
 
     pub(crate) fn suspended(mut self) -> Self {
         self.request.job.spec.suspend = Some(true);
+        self
+    }
+
+    /// Allows so many attempts after the first.
+    pub(crate) fn retries(self, limit: u32) -> Self {
+        self.step("", "backoffLimit", limit.into())
+    }
+
+    /// Sets the time between SIGTERM and SIGKILL.
+    pub(crate) fn grace(self, seconds: u32) -> Self {
+        self.step("/template/spec", "terminationGracePeriodSeconds", seconds.into())
+    }
+
+    /// Changes the runtime's step, in a copy of the built-in one that the request carries.
+    fn step(mut self, place: &str, field: &str, value: Value) -> Self {
+        let reference = &self.request.job.spec.runtime_ref;
+        let runtime = self.request.runtime.get_or_insert_with(|| {
+            RuntimeCatalog::builtin().find(reference).unwrap_or_else(|error| panic!("{error}")).clone()
+        });
+        let place = format!("/spec/replicatedJobs/0/template/spec{place}");
+        let step = runtime.spec.template.as_mut().and_then(|template| template.pointer_mut(&place));
+        step.unwrap_or_else(|| panic!("the runtime has no {place}"))[field] = value;
         self
     }
 

@@ -43,6 +43,7 @@ pub use engine::{Capability, Engine};
 #[must_use]
 pub fn run<B: TrainerBackend>(engines: &[Engine<B>]) -> ExitCode {
     let mut arguments = Arguments::from_args();
+    trial::keep_words_of_panics();
     // Trials wait much more than they compute.
     arguments.test_threads.get_or_insert(TRIALS_AT_ONCE);
     let trials = engines.iter().flat_map(trial::trials).collect();

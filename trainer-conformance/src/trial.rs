@@ -1,6 +1,10 @@
 //! One trial on one engine: its time limit, its clean-up, and what is shown when it fails.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    cell::RefCell,
+    panic::{self, AssertUnwindSafe},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use libtest_mimic::{Completion, Failed};
@@ -65,10 +69,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 async fn conduct<B: TrainerBackend>(engine: Engine<B>, behaviour: Behaviour<B>) -> Outcome {
     let lab = Lab::open(engine, behaviour.name)?;
+    PANIC.set(Some(String::new()));
     let seen = timeout(LIMIT, AssertUnwindSafe((behaviour.see)(lab.clone())).catch_unwind()).await;
     let outcome = match seen {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Failed::from(words(&*panic))),
+        Ok(Err(_)) => Err(Failed::from(PANIC.take().unwrap_or_default())),
         Err(_) => Err(Failed::from(format!("took longer than {LIMIT:?}"))),
     };
     let outcome = match outcome {
@@ -84,7 +89,18 @@ async fn conduct<B: TrainerBackend>(engine: Engine<B>, behaviour: Behaviour<B>) 
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("panicked without words").to_owned()
+thread_local! {
+    /// What the panic of the trial on this thread said; `None` on a thread without a trial.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps what a panic says, and where, for the report of its trial, instead of printing it in between.
+pub(crate) fn keep_words_of_panics() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        PANIC.with_borrow_mut(|words| match words {
+            Some(words) => *words = panic.to_string(),
+            None => print(panic),
+        });
+    }));
 }

@@ -1,10 +1,9 @@
 //! Attempts after a failure: as many as the runtime's `backoffLimit` allows.
 
-use serde_json::json;
-use trainer_core::{TrainerBackend, runtimes::RuntimeCatalog};
+use trainer_core::TrainerBackend;
 
 use crate::{
-    lab::{Draft, Lab},
+    lab::Lab,
     trial::{Behaviour, Outcome, behaviours},
 };
 
@@ -17,15 +16,14 @@ pub(super) fn behaviours<B: TrainerBackend>() -> Vec<Behaviour<B>> {
 }
 
 async fn a_failed_gang_is_started_again<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let draft = lab.sh("echo attempt $TRAINER_ATTEMPT; [ $TRAINER_ATTEMPT = 3 ]");
-    let job = with_retries(draft, 2).complete().await?;
+    let job = lab.sh("echo attempt $TRAINER_ATTEMPT; [ $TRAINER_ATTEMPT = 3 ]").retries(2).complete().await?;
     assert_eq!(job.get().await?.attempt, 3);
     assert!(job.log().await?.says("attempt 3"));
     Ok(())
 }
 
 async fn a_job_fails_when_no_attempt_is_left<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let (_, job) = with_retries(lab.sh("exit 9"), 1).fail().await?;
+    let (_, job) = lab.sh("exit 9").retries(1).fail().await?;
     assert_eq!(job.attempt, 2);
     let reason = job.reason.unwrap_or_default();
     assert!(reason.contains('9'), "{reason:?}");
@@ -36,21 +34,10 @@ async fn all_nodes_are_started_again<B: TrainerBackend>(lab: Lab<B>) -> Outcome 
     let script = "
         echo node $TRAINER_NODE attempt $TRAINER_ATTEMPT
         [ $TRAINER_ATTEMPT = 2 ] || { [ $TRAINER_NODE = 1 ] && sleep 0.5 && exit 1; sleep 60; }";
-    let job = with_retries(lab.sh(script).nodes(2), 1).complete().await?;
+    let job = lab.sh(script).nodes(2).retries(1).complete().await?;
     let log = job.log().await?;
     for node in 0..2 {
         assert!(log.says(&format!("node {node} attempt 2")), "{log}");
     }
     Ok(())
-}
-
-/// The runtime `plain` with another `backoffLimit`, carried by the request.
-fn with_retries<B: TrainerBackend>(mut draft: Draft<B>, limit: u32) -> Draft<B> {
-    let builtin = RuntimeCatalog::builtin();
-    let mut runtime = builtin.find(&draft.request.job.spec.runtime_ref).cloned().unwrap_or_else(|e| panic!("{e}"));
-    let place = runtime.spec.template.as_mut().and_then(|it| it.pointer_mut("/spec/replicatedJobs/0/template/spec"));
-    let Some(place) = place else { panic!("the runtime `plain` has no step") };
-    place["backoffLimit"] = json!(limit);
-    draft.request.runtime = Some(runtime);
-    draft
 }
