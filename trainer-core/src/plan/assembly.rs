@@ -181,9 +181,16 @@ pub(crate) fn is_managed_elsewhere(job: &TrainJob) -> bool {
     job.spec.managed_by.as_deref().is_some_and(|controller| controller != OUR_CONTROLLER)
 }
 
+/// Nodes of one step, at most: a plan has an entry for each.
+const MOST_NODES: i64 = 100_000;
+
 /// What the controller makes of `job` with `runtime`.
+///
+/// # Errors
+/// `Invalid` if it has the wrong shape or is too large to be planned. Within: what the controller itself fails at.
 pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assembly, Box<Violation>>> {
     let (mut assembly, policy) = template(job, runtime)?;
+    assembly.check_size()?;
     if let Err(violation) = enforce(&mut assembly, policy.as_ref()) {
         return Ok(Err(violation));
     }
@@ -239,6 +246,19 @@ impl Assembly {
         if let Some(step) = self.steps.iter_mut().find(|step| step.is_trainer()) {
             step.count = nodes;
         }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let asked = self.trainer.as_ref().and_then(|trainer| trainer.num_nodes).unwrap_or(1);
+        for step in &self.steps {
+            let nodes = i64::from(step.count.max(asked)) * i64::from(step.replicas.max(1));
+            if nodes > MOST_NODES {
+                let message =
+                    format!("the step `{}` has {nodes} nodes; at most {MOST_NODES} can be planned", step.name);
+                return Err(Error::invalid(message));
+            }
+        }
+        Ok(())
     }
 
     /// The job's variables into the trainer's container.

@@ -57,15 +57,16 @@ pub(super) fn spread(mut assembly: Assembly, job: &TrainJob, runtime: &Runtime) 
 /// What JobSet fills in, and what its types leave out.
 fn as_stored(spec: &mut Rest) {
     let claims = spec.get_mut("volumeClaimPolicies").and_then(Value::as_array_mut);
-    for policy in claims.into_iter().flatten() {
-        if policy["retentionPolicy"]["whenDeleted"].is_null() {
-            policy["retentionPolicy"] = json!({"whenDeleted": "Delete"});
+    for policy in claims.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if policy.get("retentionPolicy").is_none_or(|policy| policy["whenDeleted"].is_null()) {
+            policy.insert("retentionPolicy".to_owned(), json!({"whenDeleted": "Delete"}));
         }
     }
     let rules = spec.get_mut("failurePolicy").and_then(|policy| policy.get_mut("rules"));
-    for (index, rule) in rules.and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
-        if rule["name"].as_str().unwrap_or_default().is_empty() {
-            rule["name"] = json!(format!("failurePolicyRule{index}"));
+    let rules = rules.and_then(Value::as_array_mut).into_iter().flatten();
+    for (index, rule) in rules.filter_map(Value::as_object_mut).enumerate() {
+        if rule.get("name").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
+            rule.insert("name".to_owned(), json!(format!("failurePolicyRule{index}")));
         }
     }
     if let Some(Value::Object(coordinator)) = spec.get_mut("coordinator") {

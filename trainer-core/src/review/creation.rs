@@ -12,7 +12,7 @@ pub(super) fn check(job: &TrainJob, runtime: &Runtime) -> Vec<Violation> {
     let assembly = match assembly::assemble(job, runtime) {
         Ok(Ok(assembly)) => assembly,
         Ok(Err(violation)) => return vec![*violation],
-        Err(error) => return vec![Violation::new("crd:types", None, error.to_string())],
+        Err(error) => return vec![Violation::new("trainer:plan", None, error.to_string())],
     };
     [jobset::merge, jobset::structure, jobset::check, pods::check]
         .into_iter()
