@@ -67,7 +67,7 @@ async fn review<B: BackendRegistry>(client: &TrainerClient<B>, file: &std::path:
     for document in &manifest.jobs {
         let accepted = documents::accept(document, &manifest, &runtimes)?
             .map_err(|rejection| documents::refused(rejection, document))?;
-        let mut request = JobRequest::new(accepted.job);
+        let mut request = JobRequest::from_annotated(accepted.job)?;
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();
         let job = client.plan(request).await?;

@@ -9,6 +9,7 @@
 
 extern crate self as trainer_core;
 
+mod annotations;
 pub mod api;
 pub mod backend;
 pub mod client;

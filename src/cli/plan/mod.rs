@@ -98,7 +98,7 @@ async fn launch_plan<B: BackendRegistry>(
     client: Option<&TrainerClient<B>>,
 ) -> trainer_core::Result<LaunchPlan> {
     let Some(client) = client else { return plan::plan(&accepted.job, &accepted.runtime) };
-    let mut request = JobRequest::new(accepted.job);
+    let mut request = JobRequest::from_annotated(accepted.job)?;
     request.runtime = Some(accepted.runtime);
     client.preview(&client.plan(request).await?).await
 }

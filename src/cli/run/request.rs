@@ -74,7 +74,7 @@ pub(super) async fn build<B: BackendRegistry>(
     request.secrets = environment::secrets(&run.secret)?;
     request.options = run.options.iter().cloned().collect();
     request.progress = progress::on_terminal();
-    Ok(request)
+    request.annotated()
 }
 
 /// How large a job is: `2 nodes × 4 processes`.
