@@ -1,5 +1,7 @@
 //! What a request keeps in its job's annotations, so that a file of the job carries all of it.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, ErrorKind, JobRequest, Result, api::TrainJob};
@@ -16,11 +18,11 @@ impl JobRequest {
     /// [`from_annotated`](Self::from_annotated) makes the request of it again. Of secrets they have the names.
     ///
     /// # Errors
-    /// `Internal` if something can't be written as JSON.
+    /// `Invalid` if the output's path isn't UTF-8 text; `Internal` if something can't be written as JSON.
     pub fn annotated(mut self) -> Result<Self> {
         let values = [
             (SOURCE, self.source.as_ref().map(json)),
-            (OUTPUT, self.output.as_ref().map(json)),
+            (OUTPUT, self.output.as_deref().map(text)),
             (PACKAGES, (!self.packages.is_empty()).then(|| json(&self.packages))),
             (MOUNTS, (!self.mounts.is_empty()).then(|| json(&self.mounts))),
             (SECRETS, (!self.secrets.is_empty()).then(|| json(&self.secrets))),
@@ -39,13 +41,19 @@ impl JobRequest {
     /// # Errors
     /// `Invalid` if one of them isn't as [`annotated`](Self::annotated) writes it.
     pub fn from_annotated(job: TrainJob) -> Result<Self> {
-        let (source, output) = (read(&job, SOURCE)?, read(&job, OUTPUT)?);
+        let source = read(&job, SOURCE)?;
+        let output = job.metadata.annotations.get(OUTPUT).map(PathBuf::from);
         let packages = read(&job, PACKAGES)?.unwrap_or_default();
         let mounts = read(&job, MOUNTS)?.unwrap_or_default();
         let secrets = read(&job, SECRETS)?.unwrap_or_default();
         let options = read(&job, OPTIONS)?.unwrap_or_default();
         Ok(Self { source, output, packages, mounts, secrets, options, ..Self::new(job) })
     }
+}
+
+fn text(path: &Path) -> Result<String> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::invalid(format!("the path {} is not UTF-8 text", path.display())))
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
