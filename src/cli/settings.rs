@@ -159,7 +159,7 @@ pub(super) fn key_value(text: &str) -> Result<(String, Value)> {
 
 /// The entry of [`BackendRegistry::KNOWN`] of this name or alias.
 pub(super) fn known<B: BackendRegistry>(selected: &str) -> Option<&'static Known> {
-    B::KNOWN.iter().find(|known| known.name == selected || known.aliases.contains(&selected))
+    B::KNOWN.iter().find(|known| known.names().any(|name| name == selected))
 }
 
 /// A value that comes without quotes: `3` is a number, `true` a boolean, `"3"` and everything else text.

@@ -26,20 +26,12 @@ pub(super) struct Stop {
     /// Time between SIGTERM and SIGKILL; 0s kills at once [default: what the job says, else 30s]
     #[arg(long, value_name = "DURATION", value_parser = human::parse_duration)]
     grace: Option<Duration>,
-
-    /// Return when the request is recorded, not when the nodes have ended
-    #[arg(long)]
-    no_wait: bool,
 }
 
 impl Stop {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
         let (client, name) = app.find(&self.job).await?;
         client.stop(&name, &StopRequest { grace: self.grace }).await?;
-        if self.no_wait {
-            say(format_args!("{name}: being stopped"));
-            return Ok(ExitCode::SUCCESS);
-        }
         let request = WaitRequest { phases: vec![Phase::Stopped], timeout: None };
         let (WaitOutcome::Reached(job) | WaitOutcome::Missed(job)) = client.wait(&name, &request).await?;
         say(format_args!("{}", phase::outcome(&job)));

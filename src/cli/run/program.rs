@@ -81,7 +81,7 @@ impl Program {
         match self {
             Self::Command { argv } => (argv.clone(), Vec::new()),
             Self::Python { script, args } => {
-                let launcher = if starts_processes(runtime) { "torchrun" } else { "python3" };
+                let launcher = if is_torch(runtime) { "torchrun" } else { "python3" };
                 (vec![launcher.to_owned(), script.clone()], args.clone())
             }
         }
@@ -122,9 +122,18 @@ impl Program {
     }
 }
 
-/// Whether the runtime has a launcher start several processes on a node.
+/// Whether torchrun finds under `runtime` what it reads.
+pub(super) fn is_torch(runtime: &Runtime) -> bool {
+    has_policy(runtime, &["torch"])
+}
+
+/// Whether something starts several processes on a node under `runtime`.
 pub(super) fn starts_processes(runtime: &Runtime) -> bool {
-    runtime.spec.ml_policy.as_ref().is_some_and(|policy| policy.get("torch").is_some())
+    has_policy(runtime, &["torch", "mpi", "flux"])
+}
+
+fn has_policy(runtime: &Runtime, names: &[&str]) -> bool {
+    runtime.spec.ml_policy.as_ref().is_some_and(|policy| names.iter().any(|name| policy.get(name).is_some()))
 }
 
 /// Words as one would type them to a shell.

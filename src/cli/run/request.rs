@@ -17,7 +17,7 @@ use trainer_core::{
 
 use super::{
     Run, environment, job_name, misplaced,
-    program::{Program, Words, starts_processes},
+    program::{Program, Words, is_torch, starts_processes},
     source,
 };
 use crate::cli::{Cli, progress, runtimes};
@@ -110,7 +110,7 @@ fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) 
         }
         None => runtimes::find(all, PLAIN)?,
     };
-    if several && program.is_torchrun() && !starts_processes(runtime) {
+    if several && program.is_torchrun() && !is_torch(runtime) {
         let problem = format!("under the runtime `{}` each torchrun would train alone", runtime.name());
         return Err(Error::invalid(problem).with_hint(suggestion()));
     }
