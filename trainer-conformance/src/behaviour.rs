@@ -8,6 +8,7 @@ mod list;
 mod logs;
 mod names;
 mod output;
+mod processes;
 mod program;
 mod retries;
 mod secrets;
@@ -24,6 +25,7 @@ pub(crate) fn all<B: TrainerBackend>() -> Vec<Behaviour<B>> {
         list::behaviours(),
         wait::behaviours(),
         program::behaviours(),
+        processes::behaviours(),
         environment::behaviours(),
         source::behaviours(),
         output::behaviours(),

@@ -16,6 +16,7 @@ pub(super) fn behaviours<B: TrainerBackend>() -> Vec<Behaviour<B>> {
         an_engine_can_be_checked,
         a_job_runs_and_completes,
         a_job_is_there_once_submit_has_returned,
+        what_review_refuses_is_never_created,
         phases_come_in_order,
         a_watch_begins_with_the_present_state,
         a_watch_ends_when_the_job_is_deleted,
@@ -57,6 +58,13 @@ async fn a_job_is_there_once_submit_has_returned<B: TrainerBackend>(lab: Lab<B>)
     assert!(!found.uid.is_empty() && !found.backend.is_empty(), "{found:?}");
     assert!(!found.phase.is_settled(), "{found:?}");
     Ok(())
+}
+
+async fn what_review_refuses_is_never_created<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
+    let draft = lab.sh("exit 0").runtime("torch-distributed").env("PET_NNODES", "7");
+    let error = lab.client().submit(draft.request).await.map(drop).map_err(|error| error.kind());
+    assert_eq!(error, Err(ErrorKind::Invalid));
+    assert_absent(&lab, &draft.name).await
 }
 
 async fn phases_come_in_order<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
