@@ -118,6 +118,6 @@ mod tests {
         assert!(ports.iter().all(|port| *port >= LOWEST && !(32_768..=60_999).contains(port)));
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), (10_240..32_768).len() + (61_000..=65_535).len());
+        assert_eq!(ports.len(), (10_240..32_768_u16).len() + (61_000..=u16::MAX).len());
     }
 }

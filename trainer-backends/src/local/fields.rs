@@ -51,6 +51,15 @@ const MEANINGLESS_IN_POD: &[&str] = &[
     "topologySpreadConstraints",
 ];
 
+/// Fields of a JobSet that change nothing here: the order of start is part of the localized plan, claims and
+/// volumes matter where they are mounted, and finished jobs stay until they are deleted.
+const MEANINGLESS_IN_JOB_SET: &[&str] =
+    &["coordinator", "replicatedJobs", "startupPolicy", "ttlSecondsAfterFinished", "volumeClaimPolicies"];
+
+/// Fields of a Kubernetes Job that change nothing here.
+const MEANINGLESS_IN_JOB: &[&str] =
+    &["completionMode", "podReplacementPolicy", "ttlSecondsAfterFinished", "manualSelector"];
+
 /// Checks that this engine can run the job; returns what it will replace, for people, each once.
 ///
 /// # Errors
@@ -82,10 +91,13 @@ pub(super) fn review_secrets(names: &[String]) -> Result<()> {
 
 fn review_plan(plan: &LaunchPlan) -> Result<Vec<String>> {
     let mut replaced = Vec::new();
-    if !plan.files.is_empty() {
+    if !plan.files.is_empty() || !plan.secrets.is_empty() {
         return Err(refused("files that the controller makes for this runtime's policy").with_hint(
             "its nodes are reached by ssh, which a machine's own processes don't need; choose another runtime",
         ));
+    }
+    if let Some(field) = plan.rest.keys().find(|field| !MEANINGLESS_IN_JOB_SET.contains(&field.as_str())) {
+        return Err(refused(&format!("`{field}` of the runtime")));
     }
     for step in &plan.steps {
         review_step(step, &mut replaced)?;
@@ -105,6 +117,9 @@ fn review_step(step: &PlannedStep, replaced: &mut Vec<String>) -> Result<()> {
         if !known {
             return Err(refused(&format!("`{field}` of the pods of step `{}`", step.name)));
         }
+    }
+    if let Some(field) = step.job.keys().find(|field| !MEANINGLESS_IN_JOB.contains(&field.as_str())) {
+        return Err(refused(&format!("`{field}` of the job of step `{}`", step.name)));
     }
     // The nodes of a step are alike but for their index.
     let Some(node) = step.nodes.first() else { return Ok(()) };

@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use trainer_core::prepare::ADDED;
+
 /// Rendezvous variables of a launcher that this one runs under: a node that inherited them would look for
 /// somebody else's gang.
 const FOREIGN: &[&str] = &[
@@ -36,7 +38,6 @@ const FOREIGN_FAMILIES: &[&str] = &[
     "HYDRA_",
     "MPI_",
     "FLUX_",
-    "TRAINER_",
     "KUBEFLOW_TRAINER_",
 ];
 
@@ -48,6 +49,7 @@ pub(super) fn inherited(environment: impl Iterator<Item = (OsString, OsString)>)
 fn is_foreign(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     FOREIGN.iter().any(|foreign| foreign.as_bytes() == name)
+        || ADDED.iter().any(|added| added.name.as_bytes() == name)
         || FOREIGN_FAMILIES.iter().any(|family| name.starts_with(family.as_bytes()))
 }
 

@@ -14,7 +14,7 @@ use trainer_core::{
 };
 
 use super::{
-    Control, DEFAULT_GRACE, Interrupt, Record,
+    Control, Interrupt, Record, grace,
     node::{NodeEnd, NodeFiles, follow},
 };
 use crate::launcher::{Ending, Launcher};
@@ -47,7 +47,7 @@ pub(super) async fn run<L: Launcher>(
     loop {
         if gang.end.is_none() {
             if is_successful(record, &plan) {
-                gang.finish(AttemptEnd::Complete, DEFAULT_GRACE);
+                gang.finish(AttemptEnd::Complete, grace(&plan));
             } else {
                 gang.launch_due_steps(record, launcher, &plan).await;
             }
@@ -135,13 +135,15 @@ impl Gang {
         };
         let object = format!("{}-{}", step.name, ended.node);
         record.event(Severity::Warning, "NodeFailed", &object, reason.clone());
-        self.finish(AttemptEnd::Failed(Failure { step: ended.step, reason, interrupt: None }), DEFAULT_GRACE);
+        self.finish(AttemptEnd::Failed(Failure { step: ended.step, reason, interrupt: None }), grace(plan));
     }
 
     fn interrupt(&mut self, record: &mut Record, interrupt: Interrupt) {
         let grace = match &interrupt {
-            Interrupt::Intent(intent) => intent.grace_milliseconds.map_or(DEFAULT_GRACE, Duration::from_millis),
-            Interrupt::Deadline(_) => DEFAULT_GRACE,
+            Interrupt::Intent(intent) => {
+                intent.grace_milliseconds.map_or_else(|| grace(record.plan()), Duration::from_millis)
+            }
+            Interrupt::Deadline(_) => grace(record.plan()),
             // Whoever ends supervisors won't wait for long.
             Interrupt::Ended(_) => Duration::from_secs(2),
         };

@@ -8,20 +8,30 @@ mod record;
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
-use trainer_core::{Error, ErrorKind, Phase, Result, job::Severity};
+use trainer_core::{Error, ErrorKind, Phase, Result, job::Severity, plan::LaunchPlan};
 
 use self::{
     attempt::{AttemptEnd, Failure},
     control::{Control, Interrupt},
     record::Record,
 };
-use crate::{jobs::JobFolder, launcher::Launcher, tree};
+use crate::{
+    jobs::{self, JobFolder},
+    launcher::Launcher,
+    tree,
+};
 
 /// Between SIGTERM and SIGKILL where neither the request nor the job says; Kubernetes' default.
-pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
 /// Before the next attempt.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Between SIGTERM and SIGKILL as the job says: the longest of its steps.
+pub(crate) fn grace(plan: &LaunchPlan) -> Duration {
+    let seconds = plan.steps.iter().filter_map(|step| step.pod.get("terminationGracePeriodSeconds")?.as_u64());
+    seconds.max().map_or(DEFAULT_GRACE, Duration::from_secs)
+}
 
 /// Runs the job in the folder at `path` until it has settled, on what `connect` makes of it.
 ///
@@ -54,7 +64,12 @@ async fn run<L: Launcher>(folder: JobFolder, mut launcher: L) -> Result<Phase> {
         record.event(Severity::Warning, "CleanUpFailed", "job", error.to_string());
     }
     record.clear_strays();
-    record.settle(phase, reason).await?;
+    if record.folder.intent().is_some_and(|intent| intent.delete) {
+        // Removed here, so that a deletion is completed also if whoever asked for it has died.
+        jobs::remove(&record.folder);
+    } else {
+        record.settle(phase, reason).await?;
+    }
     Ok(phase)
 }
 

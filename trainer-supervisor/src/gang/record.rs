@@ -139,7 +139,7 @@ impl Record {
     /// Records the end of the job, and insists on it: it is what everything else relies on.
     pub(super) async fn settle(&mut self, phase: Phase, reason: Option<String>) -> Result<()> {
         let severity = if phase == Phase::Failed { Severity::Warning } else { Severity::Normal };
-        self.event(severity, phase.as_str(), "job", reason.clone().unwrap_or_default());
+        self.event(severity, phase.as_str(), "job", reason.clone().unwrap_or_else(|| format!("the job is {phase}")));
         self.folder.remove_intent();
         self.status.enter(phase, reason);
         let deadline = Instant::now() + RECORDING;

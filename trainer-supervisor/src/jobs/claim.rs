@@ -94,7 +94,7 @@ impl Drop for Claim {
 }
 
 /// Removes a job's folder so that its name is free at once and whole.
-pub(super) fn remove(folder: &JobFolder) {
+pub(crate) fn remove(folder: &JobFolder) {
     let Some(root) = folder.path().parent() else { return };
     let gone = root.join(format!(".gone-{}", uuid::Uuid::new_v4()));
     if fs::rename(folder.path(), &gone).is_ok() {

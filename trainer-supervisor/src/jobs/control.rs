@@ -12,7 +12,7 @@ use trainer_core::{
 
 use super::{Intent, JobFolder, Jobs, Lock, blocking, claim};
 use crate::{
-    gang::DEFAULT_GRACE,
+    gang::grace,
     machine::{self, Machine},
     tree,
 };
@@ -101,7 +101,8 @@ impl Jobs {
             Err(error) if error.kind() == ErrorKind::Invalid => false,
             Err(error) => return Err(error),
         };
-        let limit = request.grace.unwrap_or(DEFAULT_GRACE) + ENDING;
+        let planned = || folder.plan().map(|plan| grace(&plan)).unwrap_or_default();
+        let limit = request.grace.unwrap_or_else(planned) + ENDING;
         let deadline = Instant::now() + limit;
         if readable && folder.is_supervised() {
             folder.write_intent(&intent(request, true))?;

@@ -41,6 +41,12 @@ struct Versioned<T> {
     content: T,
 }
 
+/// What an engine prepared may be of any form, a text for instance.
+#[derive(Serialize, Deserialize)]
+struct Prepared<T> {
+    prepared: T,
+}
+
 /// Whether a write must survive a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -87,7 +93,7 @@ impl JobFolder {
     /// # Errors
     /// As [`submission`](Self::submission).
     pub fn prepared<T: DeserializeOwned>(&self) -> Result<T> {
-        self.read(PREPARED)
+        self.read(PREPARED).map(|Prepared { prepared }| prepared)
     }
 
     /// Whether somebody supervises the job, or is submitting it.
@@ -155,7 +161,7 @@ impl JobFolder {
     }
 
     pub(crate) fn write_prepared(&self, prepared: &impl Serialize) -> Result<()> {
-        self.write(PREPARED, prepared, Durability::Process)
+        self.write(PREPARED, &Prepared { prepared }, Durability::Process)
     }
 
     /// Everything that never changes.

@@ -22,8 +22,11 @@ pub(super) fn judge(folder: &JobFolder, submission: &Submission, lock: &Lock) ->
     if status.phase.is_settled() {
         return Ok(status);
     }
-    let rebooted = status.supervisor.as_ref().is_some_and(|supervisor| supervisor.boot != machine::boot_id());
-    let cause = if rebooted { "the machine was restarted" } else { "its supervisor was killed" };
+    let cause = match &status.supervisor {
+        None => "the command that submitted it was killed",
+        Some(supervisor) if supervisor.boot != machine::boot_id() => "the machine was restarted",
+        Some(_) => "its supervisor was killed",
+    };
     process::kill_all(DYING, || process::members(Mark { uid: &submission.uid, node: None }, None, &[]));
     conclude(folder, status, cause, lock)
 }

@@ -20,6 +20,7 @@ use trainer_core::{
 };
 
 pub use claim::Claim;
+pub(crate) use claim::remove;
 pub use folder::JobFolder;
 pub(crate) use folder::Lock;
 pub(crate) use lost::conclude;

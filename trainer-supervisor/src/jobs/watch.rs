@@ -19,7 +19,7 @@ pub(super) fn stream(jobs: Jobs, first: Job) -> JobStream {
 
 fn follow(jobs: &Jobs, first: Job, sink: &Sink<Job>) {
     let Ok(folder) = jobs.folder(&first.name) else { return };
-    let changes = Changes::of(folder.path());
+    let changes = Changes::of(&[folder.path()]);
     let name = first.name.clone();
     let mut shown = first.clone();
     if !sink.send(Ok(first)) {
@@ -58,8 +58,8 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Changes in `folder`, not below it.
-    pub(crate) fn of(folder: &Path) -> Self {
+    /// Changes in `folders`, not below them.
+    pub(crate) fn of(folders: &[&Path]) -> Self {
         // One event in waiting is enough to look.
         let (sender, events) = sync_channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -68,11 +68,15 @@ impl Changes {
             }
         });
         let watcher = watcher.and_then(|mut watcher| {
-            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            folders.iter().try_for_each(|folder| watcher.watch(folder, RecursiveMode::NonRecursive))?;
             Ok(watcher)
         });
         // Changes by other machines raise no events here. Neither does the death of a supervisor.
-        let poll = if watcher.is_err() || is_remote(folder) { Duration::from_millis(500) } else { SLOW_POLL };
+        let poll = if watcher.is_err() || folders.iter().any(|folder| is_remote(folder)) {
+            Duration::from_millis(500)
+        } else {
+            SLOW_POLL
+        };
         Self { events, _watcher: watcher.ok(), poll }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -207,7 +207,8 @@ impl OpenFile {
         let metadata = file.metadata()?;
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut first = Vec::new();
-        reader.read_until(b'\n', &mut first)?;
+        // Longer than any that opens a rotated file, and not as long as a damaged file may be.
+        reader.by_ref().take(128).read_until(b'\n', &mut first)?;
         first.pop();
         let number = match cri::parse(&first) {
             Some(record) if record.kind == Kind::Rotation => {

@@ -52,7 +52,7 @@ fn read(
 ) -> Result<()> {
     let logs = folder.logs();
     // Before the first look, so that nothing happens unseen between the two.
-    let changes = query.follow.then(|| Changes::of(&logs));
+    let changes = query.follow.then(|| Changes::of(&[&logs, folder.path()]));
     let failed = |error| Error::io("read", &logs, error);
     let mut readers: Vec<NodeReader> =
         nodes.iter().map(|(step, node)| NodeReader::new(folder.log_file(step, *node), step, *node)).collect();

@@ -130,3 +130,54 @@ fn ends_line(path: &Path, size: u64) -> io::Result<bool> {
     File::open(path)?.read_exact_at(&mut last, size - 1)?;
     Ok(last == *b"\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write(log: &mut NodeLog, line: &[u8]) {
+        let now = log.now();
+        log.add(&now, OutputStream::Stdout, false, line);
+        log.flush();
+    }
+
+    #[test]
+    fn what_a_full_disk_swallowed_is_said_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node-0.log");
+        symlink("/dev/full", &path).unwrap();
+        let mut log = NodeLog::open(path.clone());
+        write(&mut log, b"swallowed");
+        fs::remove_file(&path).unwrap();
+        write(&mut log, b"written");
+        write(&mut log, b"and more");
+        let text = fs::read_to_string(&path).unwrap();
+        let kinds: Vec<_> = text.lines().map(|line| cri::parse(line.as_bytes()).unwrap().kind).collect();
+        assert_eq!(kinds, [Kind::Gap, Kind::Output(OutputStream::Stdout), Kind::Output(OutputStream::Stdout)]);
+        assert!(!text.contains("swallowed"));
+    }
+
+    #[test]
+    fn a_log_goes_on_behind_a_record_that_was_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node-0.log");
+        fs::write(&path, "2026-01-02T03:04:05.000000000Z stdout F cut o").unwrap();
+        write(&mut NodeLog::open(path.clone()), b"next");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.lines().nth(1).unwrap().ends_with(" stdout F next"), "{text}");
+    }
+
+    #[test]
+    fn a_line_longer_than_a_record_comes_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node-0.log");
+        write(&mut NodeLog::open(path.clone()), &vec![b'x'; 2 * LONGEST_RECORD + 1]);
+        let text = fs::read_to_string(&path).unwrap();
+        let parts: Vec<_> = text.lines().map(|line| cri::parse(line.as_bytes()).unwrap()).collect();
+        let shape: Vec<_> = parts.iter().map(|part| (part.partial, part.content.len())).collect();
+        assert_eq!(shape, [(true, LONGEST_RECORD), (true, LONGEST_RECORD), (false, 1)]);
+    }
+}

@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, process::Stdio, time::Duration};
 
 use tokio::{io::AsyncReadExt as _, process::Command, time::timeout};
-use trainer_core::{Error, ErrorKind, Phase, Result};
+use trainer_core::{Error, ErrorKind, Phase, Result, prepare};
 
 use super::{Role, entry, reexec};
 use crate::jobs::{JobFolder, Lock, Settings, Submission};
@@ -38,11 +38,9 @@ pub(crate) async fn start(folder: &JobFolder, submission: &Submission, lock: &Lo
         .map_err(|error| Error::io("open", &log_path, error))?;
     let mut command = reexec(settings.executable.as_deref(), Role::Reap);
     command.arg(&submission.backend).arg(folder.path());
-    // Of a job that submits this one nothing stays, so that its end isn't the end of this one.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"TRAINER_") {
-            command.env_remove(name);
-        }
+    // Nothing of a job whose program submits this one: its end isn't the end of this one.
+    for added in prepare::ADDED {
+        command.env_remove(added.name);
     }
     command.env("TRAINER_JOB_UID", &submission.uid);
     let stdin = lock.share().map_err(|error| Error::io("share the lock of", folder.path(), error))?;
