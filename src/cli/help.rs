@@ -19,6 +19,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 pub(super) fn command<B: BackendRegistry>() -> Command {
     let command = Cli::command().name(B::COMMAND).bin_name(B::COMMAND);
     let overview = overview(&command);
+    let heading = *command.get_styles().get_header();
     let command = command
         .mut_subcommand("run", |run| {
             run.override_usage(format!(
@@ -26,8 +27,10 @@ pub(super) fn command<B: BackendRegistry>() -> Command {
                 B::COMMAND
             ))
         })
-        .help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{overview}\n{{options}}"));
-    if B::COMMAND == "trainer" { command } else { renamed(command, B::COMMAND) }
+        .help_template(format!(
+            "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{overview}{heading}Options:{heading:#}\n{{options}}"
+        ));
+    renamed(command, B::COMMAND, B::CONFIG_FOLDER)
 }
 
 /// What is shown to somebody who typed nothing else.
@@ -51,15 +54,17 @@ fn overview(command: &Command) -> String {
     text
 }
 
-/// Examples are written for `trainer`.
-fn renamed(command: Command, name: &'static str) -> Command {
-    let examples =
-        command.get_after_help().map(|text| text.ansi().to_string().replace("trainer ", &format!("{name} ")));
-    let command = match examples {
-        Some(examples) => command.after_help(examples),
+/// Explanations and examples are written for `trainer`.
+fn renamed(command: Command, name: &str, folder: &str) -> Command {
+    let in_our_words = |text: String| {
+        let text = text.replace("trainer/", &format!("{folder}/")).replace("trainer", name);
+        text.replace("TRAINER_", &format!("{}_", name.to_uppercase().replace(['-', '.'], "_")))
+    };
+    let command = match command.get_after_help().map(|text| text.ansi().to_string()) {
+        Some(text) => command.after_help(in_our_words(text)),
         None => command,
     };
-    command.mut_subcommands(|command| renamed(command, name))
+    command.mut_subcommands(|command| renamed(command, name, folder))
 }
 
 #[cfg(test)]
@@ -83,9 +88,13 @@ mod tests {
 
     #[test]
     fn a_binary_of_another_name_says_its_own() {
-        let run =
-            renamed(Cli::command(), "acme").find_subcommand("run").map(|run| run.clone().render_help().to_string());
-        let run = run.unwrap_or_default();
-        assert!(run.contains("$ acme run") && !run.contains("trainer run"), "{run}");
+        let command = renamed(Cli::command(), "acme-ml", "acme");
+        let help_of = |name| {
+            let command = command.find_subcommand(name).cloned().unwrap_or_default();
+            command.get_after_help().map(ToString::to_string).unwrap_or_default()
+        };
+        assert!(help_of("run").contains("$ acme-ml run"), "{}", help_of("run"));
+        assert!(help_of("runtimes").contains("~/.config/acme/runtimes/"), "{}", help_of("runtimes"));
+        assert!(help_of("config").contains("$ACME_ML_BACKEND"), "{}", help_of("config"));
     }
 }
