@@ -1,0 +1,126 @@
+//! How the nodes of a job get their windows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+use trainer::{
+    Error, JobRequest, Result,
+    job::Severity,
+    plan::{LaunchPlan, PlannedNode, PlannedStep, World},
+    request::ReviewedJob,
+    supervisor::{Attempt, JobFolder, Launcher, PortLeases},
+};
+
+use crate::{tmux::Server, window::Window};
+
+/// What is found out at the submission for the launch.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    directory: PathBuf,
+    output: PathBuf,
+}
+
+impl Prepared {
+    pub(crate) fn of(job: &ReviewedJob) -> Result<Self> {
+        let JobRequest { source, output, .. } = job.request();
+        let directory = match source {
+            Some(source) => source.directory.clone(),
+            None => env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
+        };
+        let output = match output {
+            Some(output) => directory.join(output),
+            None => directory.join("outputs").join(job.name().as_str()),
+        };
+        Ok(Self { directory, output })
+    }
+}
+
+/// A window has neither mounts nor an environment of Python packages of its own, and shows one program.
+pub(crate) fn refuse_what_a_window_lacks(job: &ReviewedJob) -> Result<()> {
+    let request = job.request();
+    if !request.packages.is_empty() {
+        return Err(Error::unsupported("the backend `tmux` installs no packages")
+            .with_hint("activate an environment that has them, and submit from there"));
+    }
+    if let Some(mount) = request.mounts.first() {
+        return Err(Error::unsupported(format!("the backend `tmux` can't mount `{}`", mount.name)));
+    }
+    if let Some(secret) = request.secrets.iter().find(|name| env::var_os(name).is_none()) {
+        return Err(Error::invalid(format!("the secret `{secret}` is not set in the environment")));
+    }
+    for node in job.plan().steps.iter().flat_map(|step| &step.nodes) {
+        if !node.init_containers.is_empty() || node.containers.len() != 1 {
+            return Err(Error::unsupported("the backend `tmux` runs one container a node"));
+        }
+        if node.containers.iter().any(|container| !container.volume_mounts.is_empty()) {
+            return Err(Error::unsupported("the backend `tmux` has no volumes"));
+        }
+    }
+    Ok(())
+}
+
+/// All nodes are on this machine.
+pub(crate) fn loopback(plan: &LaunchPlan) -> BTreeMap<String, String> {
+    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+    nodes.map(|node| (node.address.clone(), "127.0.0.1".to_owned())).collect()
+}
+
+/// The ports that the plan speaks of.
+pub(crate) fn ports(plan: &LaunchPlan) -> BTreeSet<u16> {
+    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+    nodes.flat_map(|node| &node.containers).flat_map(|container| container.ports.iter().copied()).collect()
+}
+
+/// Launches the nodes of one job.
+pub(crate) struct TmuxLauncher {
+    prepared: Prepared,
+    server: Server,
+    ports: Option<PortLeases>,
+}
+
+impl TmuxLauncher {
+    pub(crate) fn open(folder: &JobFolder) -> Result<Self> {
+        Ok(Self { prepared: folder.prepared()?, server: Server::of(folder.path()), ports: None })
+    }
+}
+
+impl Launcher for TmuxLauncher {
+    type Node = Window;
+
+    async fn world(&mut self, attempt: &Attempt<'_>) -> Result<World> {
+        let output = &self.prepared.output;
+        fs::create_dir_all(output).map_err(|error| Error::io("create the output folder", output, error))?;
+        let planned = ports(attempt.plan);
+        let leases = PortLeases::acquire(attempt.folder, planned.len())?;
+        let ports = planned.into_iter().zip(leases.ports().iter().copied()).collect();
+        self.ports = Some(leases);
+        let additions = attempt.additions(output.to_str(), |step, node| {
+            attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
+        });
+        Ok(World { addresses: loopback(attempt.plan), ports, additions, ..World::default() })
+    }
+
+    async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<Window> {
+        let title = format!("{}-{}", step.name, node.index);
+        let pipes = attempt.folder.path().join("tmux").join(format!("{title}-{}", attempt.number));
+        let Some(container) = node.containers.first() else {
+            return Err(Error::unsupported("a node without a container"));
+        };
+        let window = Window::open(&mut self.server, &title, &self.prepared.directory, &pipes, container).await?;
+        attempt.folder.record_event(
+            Severity::Normal,
+            "Window",
+            &title,
+            format!("to look at it: {}", self.server.attach()),
+        );
+        Ok(window)
+    }
+
+    async fn clean_up(&mut self) -> Result<()> {
+        self.server.kill().await
+    }
+}
