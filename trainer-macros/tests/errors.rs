@@ -30,5 +30,10 @@ fn errors_tell_the_fix() {
         .env(Record::VARIABLE, record.to_string())
         .output()
         .unwrap();
-    assert!(this.status.success(), "{}{}", String::from_utf8_lossy(&this.stdout), String::from_utf8_lossy(&this.stderr));
+    assert!(
+        this.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&this.stdout),
+        String::from_utf8_lossy(&this.stderr)
+    );
 }
