@@ -12,11 +12,19 @@ pub struct Engine<B> {
     pub(crate) secret: Option<Secret>,
 }
 
-/// A variable that the engine can resolve, for `JobRequest::secrets`.
+/// A variable that the engine can resolve for a job that names it in `JobRequest::secrets`.
 #[derive(Clone)]
-pub(crate) struct Secret {
-    pub(crate) variable: String,
-    pub(crate) value: String,
+pub struct Secret {
+    /// Its name.
+    pub variable: String,
+    /// Its value; one that occurs nowhere else.
+    pub value: String,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").field("variable", &self.variable).finish_non_exhaustive()
+    }
 }
 
 impl<B: TrainerBackend> Engine<B> {
@@ -32,11 +40,10 @@ impl<B: TrainerBackend> Engine<B> {
         self
     }
 
-    /// Says which secret the suite may use: the engine resolves `variable` to `value` for a job that
-    /// names it. Without this, trials of secrets are ignored. Choose a value that occurs nowhere else.
+    /// Says which secret the suite may use. Without one, trials of secrets are ignored.
     #[must_use]
-    pub fn with_secret(mut self, variable: impl Into<String>, value: impl Into<String>) -> Self {
-        self.secret = Some(Secret { variable: variable.into(), value: value.into() });
+    pub fn with_secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
         self
     }
 

@@ -8,21 +8,25 @@
 //! A backend's test is a `main` of its own (`harness = false` in its `[[test]]` entry):
 //!
 //! ```no_run
-//! use std::process::ExitCode;
+//! use std::{io, process::ExitCode};
 //!
-//! use trainer_conformance::Engine;
+//! use trainer_conformance::{Capability, Engine};
 //! # use trainer_core::testing::ScriptedBackend;
+//! # fn connect() -> trainer_core::Result<ScriptedBackend> { Ok(ScriptedBackend::new()) }
 //!
-//! fn main() -> ExitCode {
-//!     // A backend that uses the supervisor calls `trainer::init()` here.
-//!     # fn connect() -> trainer_core::Result<ScriptedBackend> { Ok(ScriptedBackend::new()) }
-//!     trainer_conformance::run(&[Engine::new("mine", connect)])
+//! fn main() -> io::Result<ExitCode> {
+//!     // A backend that uses the supervisor calls `trainer::init()` first.
+//!     trainer_conformance::apart(|secret| {
+//!         let mine = Engine::new("mine", connect).with_secret(secret).without(Capability::Retries);
+//!         trainer_conformance::run(&[mine])
+//!     })
 //! }
 //! ```
 //!
 //! It takes the arguments of any Rust test: `cargo test --test behavior -- logs` runs the trials with
 //! `logs` in their names, which are `ENGINE::FILE::TRIAL`.
 
+mod apart;
 mod behaviour;
 mod engine;
 mod lab;
@@ -34,7 +38,8 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 use trainer_core::TrainerBackend;
 
-pub use engine::{Capability, Engine};
+pub use apart::apart;
+pub use engine::{Capability, Engine, Secret};
 
 /// Runs every trial on every engine, many at once, and says how that went.
 ///
