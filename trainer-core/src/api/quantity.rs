@@ -5,15 +5,16 @@ use std::{fmt, str::FromStr};
 use serde_json::Value;
 
 /// An amount of a resource, exact to a billionth as in Kubernetes; larger than `i64::MAX` is capped to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quantity {
     nanos: i128,
     notation: Notation,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Notation {
     /// `k`, `M`, `m`, …
+    #[default]
     Decimal,
     /// `Ki`, `Mi`, …
     Binary,
@@ -111,6 +112,18 @@ impl Quantity {
     #[must_use]
     pub fn is_less_than(self, other: Self) -> bool {
         self.nanos < other.nanos
+    }
+
+    /// Whether it is as much as `other`, however both are written.
+    #[must_use]
+    pub fn equals(self, other: Self) -> bool {
+        self.nanos == other.nanos
+    }
+
+    /// Whether it is a whole number.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.nanos % NANO == 0
     }
 
     /// Whether it is nothing.

@@ -94,6 +94,9 @@ fn planned_step(mut step: Step, job: &str, subdomain: &str) -> Result<PlannedSte
             containers: numbered(&containers, pod),
         })
         .collect();
+    if step.fields.get("groupName").is_some_and(|group| group == "default") {
+        step.fields.shift_remove("groupName");
+    }
     for rest in [&mut step.fields, &mut step.job_fields, &mut step.pod_fields] {
         rest.retain(|_, value| !value.is_null());
     }

@@ -59,6 +59,10 @@ pub(super) fn check(assembly: &Assembly) -> Vec<Violation> {
     }
     found.extend(subdomain(assembly));
     for (index, step) in assembly.steps.iter().enumerate() {
+        if step.replicas < 0 {
+            let field = format!("spec.replicatedJobs[{index}].replicas");
+            found.push(invalid("jobset:replicas", &field, json!(step.replicas), "must be greater than or equal to 0"));
+        }
         let before: Vec<&str> = assembly.steps[..=index].iter().map(|step| step.name.as_str()).collect();
         found.extend(step_names(assembly, step, index));
         for name in dependencies(step) {

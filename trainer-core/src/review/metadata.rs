@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{invalid, names};
 use crate::Violation;
 
+/// Bytes of all annotations together, at most.
+const MOST_ANNOTATIONS: usize = 256 * 1024;
+
 /// Name, labels and annotations.
 pub(super) fn check(document: &Value) -> Vec<Violation> {
     let metadata = &document["metadata"];
@@ -30,9 +33,15 @@ pub(super) fn check(document: &Value) -> Vec<Violation> {
             names::label_value(text).into_iter().map(|said| invalid("crd:metadata", field, value.clone(), said)),
         );
     }
-    for (key, _) in metadata["annotations"].as_object().into_iter().flatten() {
+    let mut size = 0;
+    for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
+        size += key.len() + value.as_str().unwrap_or_default().len();
         let objections = names::label_key(&key.to_lowercase()).into_iter();
         found.extend(objections.map(|said| invalid("crd:metadata", "metadata.annotations", json!(key), said)));
+    }
+    if size > MOST_ANNOTATIONS {
+        let message = format!("may not be more than {MOST_ANNOTATIONS} bytes");
+        found.push(Violation::new("crd:metadata", Some("metadata.annotations".to_owned()), message).kind("Too long"));
     }
     found
 }

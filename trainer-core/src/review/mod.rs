@@ -99,7 +99,8 @@ impl Rejection {
     /// Sets line and column of each violation, where `document` is what was refused.
     pub fn locate(&mut self, document: &Document) {
         for violation in &mut self.violations {
-            let (line, column) = document.position(violation.field.as_deref().unwrap_or_default());
+            let field = violation.field.as_deref().or_else(|| field_in_words(&violation.message));
+            let (line, column) = document.position(field.unwrap_or_default());
             (violation.line, violation.column) = (Some(line), Some(column));
         }
     }
@@ -120,6 +121,30 @@ impl From<Rejection> for Error {
             None => error,
         };
         error.with_violations(rejection.violations)
+    }
+}
+
+/// The path in `… into Go struct field EnvVar.spec.trainer.env.value of type string`.
+fn field_in_words(message: &str) -> Option<&str> {
+    let (_, field) = message.split_once("into Go struct field ")?;
+    field.split_once(' ')?.0.split_once('.').map(|(_, path)| path)
+}
+
+/// A type that the controller can't decode, with what was probably meant.
+fn wrong_type(message: String) -> Violation {
+    let hint = if message.contains("numProcPerNode") {
+        Some("a number; without it there is a process for each GPU, or else for each CPU")
+    } else if message.ends_with("of type string") {
+        Some("write it in quotes: numbers, `true` and `yes` aren't text in YAML")
+    } else if message.ends_with("of type []string") {
+        Some("write a list: [first, second]")
+    } else {
+        None
+    };
+    let violation = Violation::new("crd:types", None, message);
+    match hint {
+        Some(hint) => violation.hint(hint),
+        None => violation,
     }
 }
 
@@ -174,7 +199,7 @@ impl Review {
         refuse(metadata::wrong_type(document).into_iter().collect())?;
         let job = schema.with_defaults(document);
         if let Some(message) = schema.decode_error(&job) {
-            refuse(vec![Violation::new("crd:types", None, message)])?;
+            refuse(vec![wrong_type(message)])?;
         }
 
         let mut found = metadata::check(&job);

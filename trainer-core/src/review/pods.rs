@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{invalid, names};
 use crate::{
     Violation,
-    api::EnvVar,
-    plan::assembly::{Assembly, Draft, Step},
+    api::{EnvVar, Quantity},
+    plan::assembly::{Assembly, Draft, Resources, Step},
 };
 
 const SOURCES: [&str; 5] = ["configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef"];
@@ -23,7 +23,25 @@ fn job(assembly: &Assembly, step: &Step) -> Vec<Violation> {
             found.push(invalid("job:count", field, json!(step.count), "must be greater than or equal to 0"));
         }
     }
+    for field in ["activeDeadlineSeconds", "backoffLimit", "maxFailedIndexes", "ttlSecondsAfterFinished"] {
+        if let Some(number) =
+            step.job_fields.get(field).filter(|number| number.as_i64().is_some_and(|number| number < 0))
+        {
+            let message = "must be greater than or equal to 0";
+            found.push(invalid("job:count", &format!("spec.{field}"), number.clone(), message));
+        }
+    }
     let pod = "spec.template.spec";
+    let restarts = step.pod_fields.get("restartPolicy").and_then(Value::as_str).unwrap_or("OnFailure");
+    if !["OnFailure", "Never"].contains(&restarts) {
+        let message = "supported values: \"OnFailure\", \"Never\"";
+        found.push(
+            Violation::new("job:restartPolicy", Some(format!("{pod}.restartPolicy")), message)
+                .kind("Unsupported value")
+                .value(json!(restarts)),
+        );
+    }
+    found.extend(check_volumes(step, pod));
     let mounted = volumes(assembly, step);
     let mut seen: Vec<&str> = Vec::new();
     for (list, containers) in [("containers", &step.containers), ("initContainers", &step.init_containers)] {
@@ -51,6 +69,34 @@ fn volumes(assembly: &Assembly, step: &Step) -> Vec<String> {
     volumes.chain(claims).flatten().map(str::to_owned).collect()
 }
 
+/// Each volume has a name of its own and one source.
+fn check_volumes(step: &Step, pod: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, volume) in step.volumes.iter().enumerate() {
+        let path = format!("{pod}.volumes[{index}]");
+        let name = volume["name"].as_str().unwrap_or_default();
+        for said in names::label_1123(name) {
+            found.push(invalid("job:volume", &format!("{path}.name"), json!(name), said));
+        }
+        if seen.contains(&name) {
+            let message = format!("Duplicate value: {name:?}");
+            found.push(Violation::new("job:volume", Some(format!("{path}.name")), message).kind("Duplicate value"));
+        }
+        seen.push(name);
+        let fields = volume.as_object().into_iter().flatten();
+        match fields.filter(|(key, value)| *key != "name" && !value.is_null()).count() {
+            0 => found
+                .push(Violation::new("job:volume", Some(path), "must specify a volume type").kind("Required value")),
+            1 => {}
+            _ => found.push(
+                Violation::new("job:volume", Some(path), "may not specify more than 1 volume type").kind("Forbidden"),
+            ),
+        }
+    }
+    found
+}
+
 fn check_container(container: &Draft, path: &str, mounted: &[String], found: &mut Vec<Violation>) {
     if container.image.as_deref().unwrap_or_default().is_empty() {
         let violation = Violation::new("job:image", Some(format!("{path}.image")), "Required value");
@@ -66,6 +112,7 @@ fn check_container(container: &Draft, path: &str, mounted: &[String], found: &mu
     for (index, variable) in container.env.iter().enumerate() {
         check_variable(variable, &format!("{path}.env[{index}]"), found);
     }
+    check_resources(&container.resources, &format!("{path}.resources"), found);
     for (index, mount) in container.volume_mounts.iter().enumerate() {
         let name = mount["name"].as_str().unwrap_or_default();
         if mounted.iter().all(|volume| volume != name) {
@@ -73,6 +120,54 @@ fn check_container(container: &Draft, path: &str, mounted: &[String], found: &mu
             found.push(Violation::new("job:volume", Some(field), format!("Not found: {name:?}")).kind("Not found"));
         }
     }
+}
+
+/// What a container may ask for: devices in whole numbers, and no more than their limit.
+fn check_resources(resources: &Resources, path: &str, found: &mut Vec<Violation>) {
+    let amount = |value: &Value| Quantity::from_value(value).unwrap_or_default();
+    for (list, amounts) in [("limits", &resources.limits), ("requests", &resources.requests)] {
+        for (name, value) in amounts {
+            let field = format!("{path}.{list}[{name}]");
+            let mut object = |value: Value, message: &str| found.push(invalid("job:resources", &field, value, message));
+            if is_native(name) && !is_standard(name) {
+                object(json!(name), "must be a standard resource type or fully qualified");
+            }
+            if amount(value).is_less_than(Quantity::default()) {
+                object(value.clone(), "must be greater than or equal to 0");
+            }
+            if !is_native(name) && !amount(value).is_whole() {
+                object(value.clone(), "must be an integer");
+            }
+        }
+    }
+    for (name, value) in &resources.requests {
+        let field = format!("{path}.requests");
+        match resources.limits.get(name) {
+            Some(limit) if is_native(name) && amount(limit).is_less_than(amount(value)) => {
+                let message = format!("must be less than or equal to {name} limit of {}", amount(limit));
+                found.push(invalid("job:resources", &field, value.clone(), message));
+            }
+            Some(limit) if !is_native(name) && !amount(limit).equals(amount(value)) => {
+                let message = format!("must be equal to {name} limit of {}", amount(limit));
+                found.push(invalid("job:resources", &field, value.clone(), message));
+            }
+            None if !is_native(name) => {
+                let message = "Limit must be set for non overcommitable resources";
+                let violation = Violation::new("job:resources", Some(format!("{path}.limits")), message);
+                found.push(violation.kind("Required value").hint(format!("ask for {name} in limits")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Kubernetes' own resources, as against devices (`nvidia.com/gpu`).
+fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+fn is_standard(name: &str) -> bool {
+    ["cpu", "memory", "ephemeral-storage"].contains(&name) || name.starts_with("hugepages-")
 }
 
 fn check_variable(variable: &EnvVar, path: &str, found: &mut Vec<Violation>) {

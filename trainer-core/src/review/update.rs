@@ -45,13 +45,33 @@ fn pods(old: &Value, new: &Value, path: &str, found: &mut Vec<Violation>) {
 }
 
 fn compare(old: &Value, new: &Value, field: &str, found: &mut Vec<Violation>) {
-    if old.is_null() || new.is_null() || old == new {
+    if old.is_null() || new.is_null() || same(old, new) {
         return;
     }
     let violation = Violation::new("crd:immutable", Some(field.to_owned()), "field is immutable").kind("Invalid value");
     // The server prints a value only where it is a plain one.
     let plain = !new.is_object() && !new.is_array();
     found.push(if plain { violation.value(new.clone()) } else { violation });
+}
+
+/// As CEL compares: the order of a list whose items have names doesn't count.
+fn same(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            old.len() == new.len()
+                && old.iter().all(|(key, value)| new.get(key).is_some_and(|other| same(value, other)))
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            let named = |list: &[Value]| list.iter().all(|item| item["name"].is_string());
+            if named(old) && named(new) {
+                let find = |name: &Value| new.iter().find(|other| other["name"] == *name);
+                old.iter().all(|item| find(&item["name"]).is_some_and(|other| same(item, other)))
+            } else {
+                old.iter().zip(new).all(|(old, new)| same(old, new))
+            }
+        }
+        (old, new) => old == new,
+    }
 }
 
 /// V15: patches change only while the job is held back, before or after the change.

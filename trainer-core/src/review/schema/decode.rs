@@ -38,7 +38,7 @@ impl Decoder {
         match (schema.kind, value) {
             (_, Value::Null) => {}
             (Kind::Quantity, _) => quantity(value)?,
-            (Kind::DateTime, _) => time(value)?,
+            (Kind::DateTime, _) => time(value, place)?,
             (Kind::Object, Value::Object(fields)) => {
                 let mut keys: Vec<&String> = fields.keys().collect();
                 keys.sort();
@@ -144,9 +144,10 @@ const LAYOUT: [(&str, usize); 12] = [
     ("Z07:00", 0),
 ];
 
-fn time(value: &Value) -> Result<(), String> {
+fn time(value: &Value, Place { owner, path }: Place<'_>) -> Result<(), String> {
     let Value::String(text) = value else {
-        return Err(format!("json: cannot unmarshal {} into Go value of type string", json_type(value)));
+        let given = json_type(value);
+        return Err(format!("json: cannot unmarshal {given} into Go struct field {owner}.{path} of type string"));
     };
     let mut rest = text.as_str();
     let refuse = |rest: &str, piece: &str| {

@@ -1,0 +1,214 @@
+//! Rules that no golden case is about.
+
+#![allow(clippy::unwrap_used)]
+
+use trainer_core::{
+    manifest::Manifest,
+    review::{Rejection, Stage, Verdict, review, review_runtime, review_update},
+};
+
+const RUNTIME: &str = "
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: ClusterTrainingRuntime
+metadata: {name: r}
+spec:
+  mlPolicy: {torch: {}}
+  template:
+    spec:
+      replicatedJobs:
+      - name: node
+        template:
+          metadata:
+            labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}
+          spec:
+            template:
+              spec:
+                containers:
+                - {name: node, image: i}
+";
+
+fn job(rest: &str) -> String {
+    format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {{name: a}}\n{rest}\n")
+}
+
+fn spec(rest: &str) -> String {
+    job(&format!("spec: {{runtimeRef: {{name: r}}, {rest}}}"))
+}
+
+fn verdict(job: &str, runtime: &str) -> Verdict {
+    let job = Manifest::parse(job, "job").unwrap().jobs.remove(0);
+    let runtime = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
+    review(&job.value, Some(&runtime.value))
+}
+
+fn rejection(job: &str, runtime: &str) -> Rejection {
+    match verdict(job, runtime) {
+        Verdict::Rejected(rejection) => rejection,
+        accepted @ Verdict::Accepted { .. } => panic!("{accepted:?}: {job}"),
+    }
+}
+
+/// `field: message`, one a line.
+fn said(rejection: &Rejection) -> String {
+    let lines: Vec<String> = rejection
+        .violations
+        .iter()
+        .map(|violation| format!("{}: {}", violation.field.as_deref().unwrap_or("-"), violation.message))
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_wrong_type_is_named_as_go_names_it() {
+    for (given, message) in [
+        (
+            "trainer: []",
+            "cannot unmarshal array into Go struct field TrainJobSpec.spec.trainer of type v1alpha1.Trainer",
+        ),
+        (
+            "trainer: {env: {A: b}}",
+            "cannot unmarshal object into Go struct field Trainer.spec.trainer.env of type []v1.EnvVar",
+        ),
+        (
+            "trainer: {image: 3}",
+            "cannot unmarshal number into Go struct field Trainer.spec.trainer.image of type string",
+        ),
+        ("suspend: 1", "cannot unmarshal number into Go struct field TrainJobSpec.spec.suspend of type bool"),
+        (
+            "trainer: {resourcesPerNode: {limits: [cpu]}}",
+            "cannot unmarshal array into Go struct field ResourceRequirements.spec.trainer.resourcesPerNode.limits of type v1.ResourceList",
+        ),
+        (
+            "runtimePatches: [{manager: a/b, time: 3}]",
+            "cannot unmarshal number into Go struct field RuntimePatch.spec.runtimePatches.time of type string",
+        ),
+        // Fields are read in the order of the alphabet, and the first error counts.
+        (
+            "trainer: {numNodes: x, args: x}",
+            "cannot unmarshal string into Go struct field Trainer.spec.trainer.args of type []string",
+        ),
+    ] {
+        let rejection = rejection(&spec(given), RUNTIME);
+        assert_eq!(said(&rejection), format!("-: json: {message}"));
+    }
+}
+
+#[test]
+fn a_quantity_that_cannot_be_parsed_speaks_before_a_wrong_type() {
+    let rejection = rejection(&spec("trainer: {args: x, resourcesPerNode: {limits: {cpu: 1gi}}}"), RUNTIME);
+    assert!(said(&rejection).starts_with("-: quantities must match"), "{}", said(&rejection));
+}
+
+#[test]
+fn a_quantity_with_a_fraction_is_no_integer() {
+    let rejection = rejection(&spec("trainer: {resourcesPerNode: {limits: {cpu: 1.5}}}"), RUNTIME);
+    let field = "spec.trainer.resourcesPerNode.limits.cpu";
+    assert_eq!(
+        said(&rejection),
+        format!(
+            "{field}: {field} in body must be of type integer,string: \"number\"\n\
+             <nil>: \"{field}\" must validate at least one schema (anyOf)\n\
+             {field}: {field} in body must be of type integer: \"number\""
+        )
+    );
+}
+
+#[test]
+fn a_label_key_is_judged_part_by_part() {
+    for (key, message) in [
+        ("A.B/c", "prefix part a lowercase RFC 1123 subdomain"),
+        ("/c", "prefix part must be non-empty"),
+        ("a/", "name part must be non-empty"),
+        ("-a", "name part must consist of"),
+    ] {
+        let text = format!(
+            "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {{name: a, labels: {{'{key}': v}}}}\nspec: {{runtimeRef: {{name: r}}}}\n"
+        );
+        let rejection = rejection(&text, RUNTIME);
+        assert!(said(&rejection).starts_with(&format!("metadata.labels: {message}")), "{key}: {}", said(&rejection));
+    }
+}
+
+#[test]
+fn what_no_pod_can_be_made_of_is_refused_at_creation() {
+    for (given, message) in [
+        ("trainer: {resourcesPerNode: {limits: {gpu: 1}}}", "must be a standard resource type or fully qualified"),
+        (
+            "trainer: {resourcesPerNode: {requests: {a.io/gpu: 1}}}",
+            "Limit must be set for non overcommitable resources",
+        ),
+        ("trainer: {resourcesPerNode: {limits: {a.io/gpu: 500m}}}", "must be an integer"),
+        (
+            "trainer: {resourcesPerNode: {limits: {cpu: 1}, requests: {cpu: 1001m}}}",
+            "must be less than or equal to cpu limit of 1",
+        ),
+        ("trainer: {resourcesPerNode: {limits: {cpu: '-1'}}}", "must be greater than or equal to 0"),
+        ("trainer: {env: [{name: 'A=B', value: c}]}", "a valid environment variable name must consist only of"),
+        (
+            "trainer: {env: [{name: A, valueFrom: {fileKeyRef: {key: k, path: p, volumeName: v}}}]}",
+            "must specify one of: `fieldRef`",
+        ),
+        (
+            "runtimePatches: [{manager: a.io/b, trainingRuntimeSpec: {template: {spec: {replicatedJobs: [{name: node, \
+             template: {spec: {template: {spec: {volumes: [{name: v}]}}}}}]}}}}]",
+            "must specify a volume type",
+        ),
+        (
+            "runtimePatches: [{manager: a.io/b, trainingRuntimeSpec: {template: {spec: {replicatedJobs: [{name: node, \
+             template: {spec: {template: {spec: {containers: [{name: node, volumeMounts: [{name: v, mountPath: /v}]}]}}}}}]}}}}]",
+            "Not found: \"v\"",
+        ),
+        ("trainer: {numNodes: 2000000000}", "the step `node` has 2000000000 nodes; at most 100000 can be planned"),
+    ] {
+        let rejection = rejection(&spec(given), RUNTIME);
+        assert_eq!(rejection.stage, Stage::Creation, "{given}: {}", said(&rejection));
+        assert!(said(&rejection).contains(message), "{given}: {}", said(&rejection));
+    }
+}
+
+#[test]
+fn an_update_may_reorder_what_has_names() {
+    let of = |text: &str| Manifest::parse(&spec(text), "job").unwrap().jobs.remove(0).value;
+    let runtime = Manifest::parse(RUNTIME, "runtime").unwrap().runtimes.remove(0).value;
+    let old = of("trainer: {env: [{name: A, value: '1'}, {name: B, value: '2'}]}");
+    let reordered = of("trainer: {env: [{name: B, value: '2'}, {name: A, value: '1'}]}");
+    let changed = of("trainer: {env: [{name: A, value: '1'}, {name: B, value: '3'}]}");
+    assert!(matches!(review_update(&old, &reordered, Some(&runtime)), Verdict::Accepted { .. }));
+    assert!(matches!(review_update(&old, &changed, Some(&runtime)), Verdict::Rejected(_)));
+}
+
+#[test]
+fn a_runtime_is_reviewed_on_its_own() {
+    let parse = |text: &str| Manifest::parse(text, "runtime").unwrap().runtimes.remove(0).value;
+    assert_eq!(review_runtime(&parse(RUNTIME)), Verdict::Accepted { warnings: Vec::new() });
+    let Verdict::Rejected(rejection) =
+        review_runtime(&parse(&RUNTIME.replace("name: node, image", "name: main, image")))
+    else {
+        panic!("accepted")
+    };
+    assert_eq!(rejection.violations[0].rule, "V26");
+}
+
+#[test]
+fn a_violation_is_located_in_the_file() {
+    let text = job("spec:\n  runtimeRef: {name: r}\n  trainer:\n    env:\n    - {name: A, value: yes}");
+    let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);
+    let mut rejection = rejection(&text, RUNTIME);
+    rejection.locate(&document);
+    assert_eq!((rejection.violations[0].line, rejection.violations[0].column), (Some(7), Some(5)));
+    let error = trainer_core::Error::from(rejection);
+    assert_eq!(error.hint(), Some("write it in quotes: numbers, `true` and `yes` aren't text in YAML"));
+}
+
+#[test]
+fn a_rejection_has_the_stable_form() {
+    let rejection = rejection(&spec("trainer: {env: [{name: PET_NNODES, value: '1'}]}"), RUNTIME);
+    let json = serde_json::to_value(&rejection).unwrap();
+    assert_eq!((&json["kind"], &json["stage"]), (&"Rejection".into(), &"admission".into()));
+    let violation = &json["violations"][0];
+    assert_eq!(
+        (&violation["rule"], &violation["field"], &violation["type"]),
+        (&"V16".into(), &"spec.trainer.env".into(), &"Invalid value".into())
+    );
+    assert_eq!(violation["message"], "must not have reserved envs, invalid envs configured: [PET_NNODES]");
+}
