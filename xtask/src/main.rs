@@ -9,11 +9,12 @@ mod bench;
 mod check;
 mod digits;
 mod part;
+mod schema;
 mod test;
 mod tidy;
 mod workspace;
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::Path, process::ExitCode};
 
 use test::Engines;
 use workspace::Workspace;
@@ -27,6 +28,7 @@ usage: cargo xtask <command>
   tidy                             only the tidiness of the tree
   check-features                   only the sets of features
   bench                            the figures of benches/README.md
+  schema CHECKOUT                  the schema that review checks against, from a checkout of Kubeflow Trainer
 ";
 
 type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -55,6 +57,10 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         }
         ["tidy"] => vec![check::tidy(&Workspace::read()?)],
         ["check-features"] => vec![check::features(&Workspace::read()?)],
+        ["schema", checkout] => {
+            schema::write(Path::new(checkout), &Workspace::read()?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         ["bench"] => return bench::run(&Workspace::read()?),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

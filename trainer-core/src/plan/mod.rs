@@ -1,8 +1,8 @@
 //! `(job, runtime)` → what is to be launched: the neutral plan, and how an engine's world enters it.
 //!
 //! The neutral plan equals what the controller of Kubeflow Trainer v2.3 puts into pods. It is made in
-//! three moves: the runtime's template with the job's patches ([`assembly`]), the policy
-//! (`torch`, `jax`, … one file each), and the spreading over nodes ([`nodes`]).
+//! three moves: the runtime's template with the job's patches (`assembly.rs`), the policy
+//! (`torch.rs`, `jax.rs`, … one file each), and the spreading over nodes (`nodes.rs`).
 
 pub(crate) mod assembly;
 mod env_var;
@@ -35,7 +35,7 @@ use crate::{
     review,
 };
 
-/// What the controller would make of `job` with `runtime`. Expects that [`review`](crate::review) had no objection.
+/// What the controller would make of `job` with `runtime`. Expects that [`review`] had no objection.
 ///
 /// # Errors
 /// `Invalid` if the job could never be launched.
