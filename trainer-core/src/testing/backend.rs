@@ -442,3 +442,88 @@ impl Cursor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use futures_util::TryStreamExt;
+
+    use super::*;
+    use crate::{JobRequest, TrainerClient, api::TrainJob};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_is_filtered_and_followed_to_the_end_of_the_job() {
+        let script = Script::new()
+            .phase(Phase::Running)
+            .line(0, "a")
+            .line(1, "b")
+            .line(0, "c")
+            .pause(Duration::from_secs(1))
+            .line(1, "d")
+            .phase(Phase::Complete);
+        let (client, name) = submitted(script, 2).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let lines = async |query: LogQuery| -> Result<String> {
+            let items: Vec<_> = client.logs(&name, &query).await?.try_collect().await?;
+            Ok(items
+                .into_iter()
+                .map(|item| match item {
+                    LogItem::Line(line) => String::from_utf8(line.bytes).unwrap(),
+                    LogItem::Gap(why) => panic!("{why}"),
+                })
+                .collect())
+        };
+        let query = LogQuery::default();
+
+        assert_eq!(lines(query.clone()).await.unwrap(), "abc");
+        assert_eq!(lines(LogQuery { tail: Some(1), ..query.clone() }).await.unwrap(), "bc");
+        assert_eq!(lines(LogQuery { nodes: vec![NodeIndex(1)], follow: true, ..query.clone() }).await.unwrap(), "bd");
+        assert_eq!(lines(LogQuery { tail: Some(0), follow: true, ..query.clone() }).await.unwrap(), "");
+        for absent in [
+            LogQuery { nodes: vec![NodeIndex(2)], ..query.clone() },
+            LogQuery { step: Some("launcher".to_owned()), ..query },
+        ] {
+            assert_eq!(lines(absent).await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_changes_only_as_its_phase_allows() {
+        let (client, name) = submitted(Script::new().phase(Phase::Running), 1).await;
+        let request = StopRequest::default();
+        let conflict = |answer: Result<()>| assert_eq!(answer.map_err(|error| error.kind()), Err(ErrorKind::Conflict));
+        conflict(client.resume(&name).await);
+        client.stop(&name, &request).await.unwrap();
+        client.stop(&name, &request).await.unwrap();
+
+        let (client, name) = submitted(Script::new().phase(Phase::Complete), 1).await;
+        tokio::task::yield_now().await;
+        conflict(client.stop(&name, &request).await);
+        conflict(client.resume(&name).await);
+    }
+
+    #[tokio::test]
+    async fn a_suspended_job_plays_when_it_is_resumed() {
+        let client = TrainerClient::new(ScriptedBackend::new());
+        let name: JobName = "alpha".parse().unwrap();
+        let mut job = TrainJob::new(&name, "plain");
+        job.spec.suspend = Some(true);
+        client.submit(JobRequest::new(job)).await.unwrap();
+        assert_eq!(client.get(&name).await.unwrap().phase, Phase::Suspended);
+        client.resume(&name).await.unwrap();
+        let job = client.wait(&name, &Default::default()).await.unwrap().into_job();
+        assert_eq!((job.phase, job.attempt), (Phase::Complete, 1));
+    }
+
+    async fn submitted(script: Script, nodes: i32) -> (TrainerClient<ScriptedBackend>, JobName) {
+        let name: JobName = "alpha".parse().unwrap();
+        let client = TrainerClient::new(ScriptedBackend::new().with_script(&name, script));
+        let mut job = TrainJob::new(&name, "plain");
+        job.spec.trainer.get_or_insert_default().num_nodes = Some(nodes);
+        client.submit(JobRequest::new(job)).await.unwrap();
+        (client, name)
+    }
+}
