@@ -104,13 +104,16 @@ pub trait TrainerBackend: Send + Sync + 'static {
     /// `NotFound`; `Conflict` if it has finished.
     async fn stop(&self, name: &JobName, request: &StopRequest) -> Result<()>;
 
-    /// Starts a stopped or suspended job again.
+    /// Starts a stopped or suspended job again. When it returns, the job is not reported as stopped any
+    /// more: whoever waits from then on waits for what comes next.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` if it isn't stopped.
     async fn resume(&self, name: &JobName) -> Result<()>;
 
     /// Ends it if need be and removes everything that it left in the engine. Returns when it is gone.
+    /// Until then it is [`Phase::Deleting`](crate::Phase::Deleting), never settled: whoever waits for it
+    /// learns that it was deleted, not that it was stopped.
     ///
     /// # Errors
     /// `NotFound`.
