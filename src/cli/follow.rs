@@ -93,7 +93,7 @@ async fn show<B: BackendRegistry>(
     let mut lines = LogLines::to_stdout(LogForm::Prefixed, job);
     let mut closed = pin!(closed());
     // That it is created is known from its submission.
-    let (mut logging, mut told, mut settled) = (true, (Phase::Created, 0, None), None);
+    let (mut begun, mut logging, mut told, mut settled) = (false, true, (Phase::Created, 0, None), None);
     // What was written comes before the end, so the end is told when both are there.
     while logging || settled.is_none() {
         tokio::select! {
@@ -116,11 +116,13 @@ async fn show<B: BackendRegistry>(
                         tell(&told, &state);
                         told = news(&state);
                     }
+                    begun = state.phase != Phase::Created;
                     settled = state.phase.is_settled().then_some(state);
                 }
             },
             () = &mut closed => return Err(Failure::Closed),
-            item = lines.next(&mut log), if logging => match item? {
+            // So that it is said to run before what it writes, whichever news comes first.
+            item = lines.next(&mut log), if logging && begun => match item? {
                 Some(item) => lines.write(item?)?,
                 None => logging = false,
             },
