@@ -167,6 +167,76 @@ fn what_no_pod_can_be_made_of_is_refused_at_creation() {
 }
 
 #[test]
+fn a_runtime_of_which_no_job_can_run_is_refused_with_the_job() {
+    let template = "      replicatedJobs:\n      - name: node\n";
+    for (from, to, message) in [
+        (
+            "                containers:",
+            "                restartPolicy: Always\n                containers:",
+            "supported values: \"OnFailure\", \"Never\"",
+        ),
+        (
+            "            template:\n",
+            "            backoffLimit: -1\n            template:\n",
+            "must be greater than or equal to 0",
+        ),
+        (
+            template,
+            "      replicatedJobs:\n      - {name: side, replicas: -1, template: {spec: {template: {spec: {containers: [{name: c, image: i}]}}}}}\n      - name: node\n",
+            "must be greater than or equal to 0",
+        ),
+        (
+            "                containers:",
+            "                volumes: [{name: v, emptyDir: {}, hostPath: {path: /x}}]\n                containers:",
+            "may not specify more than 1 volume type",
+        ),
+        (
+            template,
+            "      failurePolicy: {rules: [{name: x, action: FailJobSet, targetReplicatedJobs: [ghost]}]}\n      replicatedJobs:\n      - name: node\n",
+            "invalid replicatedJob name 'ghost' in failure policy",
+        ),
+    ] {
+        assert!(RUNTIME.contains(from), "{from}");
+        let runtime = RUNTIME.replacen(from, to, 1);
+        let rejection = rejection(&spec("trainer: {}"), &runtime);
+        assert_eq!(rejection.stage, Stage::Creation, "{to}: {}", said(&rejection));
+        assert!(said(&rejection).contains(message), "{to}: {}", said(&rejection));
+    }
+}
+
+#[test]
+fn an_mpi_that_the_controller_does_not_know_fails_after_acceptance() {
+    let runtime =
+        RUNTIME.replace("{torch: {}}", "{mpi: {mpiImplementation: ''}}").replace("- name: node", "- name: launcher");
+    let rejection = rejection(&spec("trainer: {}"), &runtime);
+    assert_eq!((rejection.stage, &*rejection.violations[0].rule), (Stage::Creation, "crd:mpi.mpiImplementation"));
+}
+
+#[test]
+fn an_initializer_needs_its_step_container_and_mount() {
+    for (container, rule) in [("other", "V8"), ("model-initializer", "V9")] {
+        let step = format!(
+            "      replicatedJobs:\n      - {{name: model-initializer, template: {{spec: {{template: {{spec: {{containers: [{{name: {container}, image: i}}]}}}}}}}}}}\n"
+        );
+        let runtime = RUNTIME.replace("      replicatedJobs:\n", &step);
+        let rejection = rejection(&spec("initializer: {model: {storageUri: 'hf://a/b'}}"), &runtime);
+        assert_eq!(rejection.violations[0].rule, rule, "{}", said(&rejection));
+    }
+}
+
+#[test]
+fn a_claim_template_has_no_namespace() {
+    let claims = "      volumeClaimPolicies: [{templates: [{metadata: {name: v, namespace: n}, spec: {}}]}]\n      replicatedJobs:\n";
+    let runtime =
+        Manifest::parse(&RUNTIME.replace("      replicatedJobs:\n", claims), "runtime").unwrap().runtimes.remove(0);
+    let Verdict::Rejected(rejection) = review_runtime(&runtime.value) else { panic!("accepted") };
+    assert_eq!(
+        said(&rejection),
+        "spec.template.spec.volumeClaimPolicies[0]: namespace cannot be set for VolumeClaimPolicies templates"
+    );
+}
+
+#[test]
 fn an_update_may_reorder_what_has_names() {
     let of = |text: &str| Manifest::parse(&spec(text), "job").unwrap().jobs.remove(0).value;
     let runtime = Manifest::parse(RUNTIME, "runtime").unwrap().runtimes.remove(0).value;

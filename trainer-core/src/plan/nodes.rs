@@ -62,16 +62,27 @@ fn as_stored(spec: &mut Rest) {
             policy.insert("retentionPolicy".to_owned(), json!({"whenDeleted": "Delete"}));
         }
     }
-    let rules = spec.get_mut("failurePolicy").and_then(|policy| policy.get_mut("rules"));
-    let rules = rules.and_then(Value::as_array_mut).into_iter().flatten();
-    for (index, rule) in rules.filter_map(Value::as_object_mut).enumerate() {
-        if rule.get("name").is_none_or(|name| name.as_str().is_none_or(str::is_empty)) {
-            rule.insert("name".to_owned(), json!(format!("failurePolicyRule{index}")));
-        }
-    }
     if let Some(Value::Object(coordinator)) = spec.get_mut("coordinator") {
         coordinator.retain(|_, value| *value != 0);
     }
+}
+
+/// Go leaves these out where they say nothing.
+const OMITTED_IF_FALSE: [&str; 7] = ["hostIPC", "hostNetwork", "hostPID", "readOnly", "stdin", "stdinOnce", "tty"];
+
+/// Without what Go's types leave out: nulls, empty texts and lists, and `false` where that is the zero of the type.
+fn without_zeros(fields: &mut Rest) {
+    fields.retain(|key, value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Bool(flag) => *flag || !OMITTED_IF_FALSE.contains(&key.as_str()),
+        _ => true,
+    });
+}
+
+fn items_without_zeros(items: &mut [Value]) {
+    items.iter_mut().filter_map(Value::as_object_mut).for_each(without_zeros);
 }
 
 fn planned_step(mut step: Step, job: &str, subdomain: &str) -> Result<PlannedStep> {
@@ -97,8 +108,9 @@ fn planned_step(mut step: Step, job: &str, subdomain: &str) -> Result<PlannedSte
     if step.fields.get("groupName").is_some_and(|group| group == "default") {
         step.fields.shift_remove("groupName");
     }
-    for rest in [&mut step.fields, &mut step.job_fields, &mut step.pod_fields] {
-        rest.retain(|_, value| !value.is_null());
+    [&mut step.fields, &mut step.job_fields, &mut step.pod_fields].into_iter().for_each(without_zeros);
+    if let Some(Value::Array(tolerations)) = step.pod_fields.get_mut("tolerations") {
+        items_without_zeros(tolerations);
     }
     Ok(PlannedStep {
         name: step.name,
@@ -134,7 +146,9 @@ fn container(draft: &Draft) -> Result<Container> {
         })
     };
     let mut rest = draft.rest.clone();
-    rest.retain(|_, value| !value.is_null());
+    without_zeros(&mut rest);
+    let mut volume_mounts = draft.volume_mounts.clone();
+    items_without_zeros(&mut volume_mounts);
     Ok(Container {
         name: draft.name.clone(),
         image: draft.image.clone(),
@@ -145,7 +159,7 @@ fn container(draft: &Draft) -> Result<Container> {
         env: draft.env.clone(),
         env_from: draft.env_from.clone(),
         resources: draft.resources.to_value(),
-        volume_mounts: draft.volume_mounts.clone(),
+        volume_mounts,
         rest,
     })
 }
