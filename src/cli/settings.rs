@@ -104,6 +104,16 @@ impl Settings {
     ) -> Result<Vec<(String, Setting<Value>)>> {
         let Some(known) = known::<B>(selected) else { return Ok(Vec::new()) };
         let Some((keys, _)) = B::keys(known.name) else { return Ok(Vec::new()) };
+        self.merged(known, keys, selected, flags)
+    }
+
+    fn merged(
+        &self,
+        known: &Known,
+        keys: &[Key],
+        selected: &str,
+        flags: &[(String, Value)],
+    ) -> Result<Vec<(String, Setting<Value>)>> {
         let mut settings: Vec<(String, Setting<Value>)> = Vec::new();
         let mut set_key = |key: &str, value, origin| {
             settings.retain(|(other, _)| other != key);
@@ -323,6 +333,38 @@ mod tests {
         assert_eq!((python.section.as_str(), python.key.as_str()), ("near", "python"));
         assert_eq!(python.origin.to_string(), "trainer.toml:4:3");
         assert_eq!(slots.value, Value::from(4));
+    }
+
+    const FAR: Known =
+        Known { name: "far", aliases: &["moon"], description: "", krate: "", enabled: true, feature: None };
+
+    const KEYS: [Key; 2] = [Key { name: "slots", help: "" }, Key { name: "zone", help: "" }];
+
+    fn settings(files: &[&str]) -> Settings {
+        let files = files.iter().map(|text| parse(text).unwrap()).collect();
+        Settings { command: "no-variable-is-called-so", places: Vec::new(), files }
+    }
+
+    #[test]
+    fn the_strongest_setting_counts() {
+        let project = "[backends.far]\nslots = 1\n[backends.moon]\nslots = 2\n";
+        let user = "[backends.moon]\nslots = 3\nzone = 'b'\n";
+        let value = |selected, flags: &[(String, Value)], key| {
+            let merged = settings(&[project, user]).merged(&FAR, &KEYS, selected, flags).unwrap();
+            merged.into_iter().find(|(name, _)| name == key).map(|(_, setting)| setting.value)
+        };
+        assert_eq!(value("far", &[], "slots"), Some(Value::from(1)));
+        assert_eq!(value("far", &[], "zone"), None, "the section of an alias is for the alias");
+        assert_eq!(value("moon", &[], "slots"), Some(Value::from(2)), "the alias refines the name");
+        assert_eq!(value("moon", &[], "zone"), Some(Value::from("b")), "the weaker file fills in");
+        assert_eq!(value("moon", &[key_value("slots=9").unwrap()], "slots"), Some(Value::from(9)));
+    }
+
+    #[test]
+    fn a_key_that_the_backend_does_not_have_is_refused_where_it_stands() {
+        let error = settings(&["[backends.far]\nslot = 1\n"]).merged(&FAR, &KEYS, "far", &[]).unwrap_err();
+        assert_eq!(error.to_string(), "trainer.toml:2:1: the backend `far` has no setting `slot`");
+        assert_eq!(error.hint(), Some("its settings are slots, zone"));
     }
 
     #[test]
