@@ -260,6 +260,23 @@ fn a_runtime_is_reviewed_on_its_own() {
 }
 
 #[test]
+fn an_unknown_field_is_answered_with_the_nearest_one() {
+    let rejection = rejection(&spec("trainer: {numNode: 2, foo: 1}"), RUNTIME);
+    let hints: Vec<_> = rejection.violations.iter().map(|violation| violation.hint.as_deref()).collect();
+    assert_eq!(hints, [Some("did you mean `numNodes`?"), None]);
+}
+
+#[test]
+fn a_deprecated_runtime_warns_unless_it_opted_out_of_checks() {
+    let deprecated = "metadata: {name: r, labels: {trainer.kubeflow.org/support: deprecated";
+    for (labels, warnings) in [("}}", 2), (", trainer.kubeflow.org/webhook-validation: disabled}}", 1)] {
+        let runtime = RUNTIME.replace("metadata: {name: r}", &format!("{deprecated}{labels}"));
+        let Verdict::Accepted { warnings: given } = verdict(&spec("trainer: {}"), &runtime) else { panic!("refused") };
+        assert_eq!(given.len(), warnings, "{given:?}");
+    }
+}
+
+#[test]
 fn a_violation_is_located_in_the_file() {
     let text = job("spec:\n  runtimeRef: {name: r}\n  trainer:\n    env:\n    - {name: A, value: yes}");
     let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);

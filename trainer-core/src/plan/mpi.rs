@@ -13,6 +13,7 @@ use crate::{
     api::{EnvVar, Rest},
 };
 
+const OPEN_MPI: &str = "OpenMPI";
 const NODE: &str = "node";
 const LAUNCHER: &str = "launcher";
 const KEYS: &str = "mpi-ssh-auth";
@@ -57,7 +58,7 @@ pub(super) fn enforce(assembly: &mut Assembly, policy: &Mpi) -> Result<(), Box<V
                 continue;
             }
             upsert::mounts(&mut container.volume_mounts, [json!({"name": HOSTFILE, "mountPath": "/etc/mpi"})]);
-            if policy.implementation() != "OpenMPI" {
+            if policy.implementation() != OPEN_MPI {
                 let unknown = Violation::new(
                     "crd:mpi.mpiImplementation",
                     Some("spec.mlPolicy.mpi.mpiImplementation".to_owned()),
@@ -79,9 +80,11 @@ pub(super) fn enforce(assembly: &mut Assembly, policy: &Mpi) -> Result<(), Box<V
     }
 
     let subdomain = assembly.subdomain();
+    let known = policy.implementation() == OPEN_MPI;
     let hostfile: String = assembly
         .steps
         .iter()
+        .filter(|_| known)
         .filter(|step| step.name == NODE || (step.name == LAUNCHER && policy.launcher_is_node()))
         .flat_map(|step| step.addresses(&job, &subdomain))
         .map(|address| format!("{address} slots={slots}\n"))

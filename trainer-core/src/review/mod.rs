@@ -92,7 +92,7 @@ pub(crate) fn warnings(runtime: &Runtime) -> Vec<String> {
     let Ok(runtime) = serde_json::to_value(runtime) else { return Vec::new() };
     let about = runtime_ref::deprecation(&runtime);
     let used = about.as_ref().map(|about| format!("Referenced {about}"));
-    about.into_iter().chain(used).collect()
+    about.filter(|_| !training_runtime::opted_out(&runtime)).into_iter().chain(used).collect()
 }
 
 impl Rejection {
@@ -152,6 +152,7 @@ fn wrong_type(message: String) -> Violation {
 fn in_words(violation: &Violation) -> String {
     match violation.field.as_deref() {
         None | Some("<nil>") => violation.message.clone(),
+        Some(field) if violation.message.starts_with(field) => violation.message.clone(),
         Some(field) => format!("{field}: {}", violation.message),
     }
 }
@@ -185,9 +186,13 @@ impl Review {
     }
 
     fn runtime(&mut self, document: &Value) -> Result<(), Stop> {
-        refuse(training_runtime::check(document))?;
-        self.warnings.extend(runtime_ref::deprecation(document));
-        Ok(())
+        let found = training_runtime::check(document);
+        // The webhook warns beside its own objections, where it is asked at all.
+        let asked = found.iter().all(|violation| violation.rule.starts_with('V'));
+        if asked && !training_runtime::opted_out(document) {
+            self.warnings.extend(runtime_ref::deprecation(document));
+        }
+        refuse(found)
     }
 
     fn job(&mut self, document: &Value, runtime: Option<&Value>) -> Result<(), Stop> {

@@ -22,11 +22,15 @@ pub(super) fn check(document: &Value) -> Vec<Violation> {
     if !structure.too_broken_for_rules {
         found.extend(rules(&runtime));
     }
-    let opted_out = runtime["metadata"]["labels"]["trainer.kubeflow.org/webhook-validation"] == "disabled";
-    if found.is_empty() && !opted_out {
+    if found.is_empty() && !opted_out(&runtime) {
         found = steps(&runtime);
     }
     found
+}
+
+/// Whether the webhook is kept from the runtime by its label.
+pub(super) fn opted_out(runtime: &Value) -> bool {
+    runtime["metadata"]["labels"]["trainer.kubeflow.org/webhook-validation"] == "disabled"
 }
 
 /// The CRD's CEL rules.
