@@ -5,37 +5,35 @@ use std::process::Command;
 use crate::{
     part::{Part, Verdict},
     tidy,
-    workspace::{Package, Workspace, cargo},
+    workspace::{Package, Workspace},
 };
 
 /// Format, lints, documentation, features, tidiness.
 pub(crate) fn parts(workspace: &Workspace) -> Vec<Part> {
-    let here = |arguments: &[&str]| {
-        let mut command = cargo();
-        command.args(arguments).current_dir(&workspace.root);
-        command
-    };
-    let lints = here(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"]);
-    let mut docs = here(&["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"]);
+    let lint = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    let mut docs = workspace.cargo(&["doc", "--workspace", "--all-features", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     vec![
-        Part::command("format", here(&["fmt", "--all", "--check"])),
-        Part::command("lints", lints),
-        Part::command("docs", docs),
+        both("format", workspace, &["fmt", "--all"], &["--", "--check", "--color=never"]),
+        both("lints", workspace, &lint, &["--", "--deny", "warnings"]),
+        Part::commands("docs", [docs]),
         features(workspace),
         tidy(workspace),
     ]
 }
 
+/// The same command here and in the workspace that stands for somebody else's.
+fn both(name: &str, workspace: &Workspace, command: &[&str], arguments: &[&str]) -> Part {
+    let mut commands = [workspace.cargo(command), workspace.cargo_outside(command)];
+    for command in &mut commands {
+        command.args(arguments);
+    }
+    Part::commands(name, commands)
+}
+
 /// Each package with none of its features, each alone, and all: no warning in any.
 pub(crate) fn features(workspace: &Workspace) -> Part {
-    let mut commands: Vec<_> = workspace.packages.iter().flat_map(|package| sets(package, workspace)).collect();
-    Part::new("features", move |log| {
-        for command in &mut commands {
-            log.run(command)?;
-        }
-        Ok(Verdict::Passed)
-    })
+    Part::commands("features", workspace.packages.iter().flat_map(|package| sets(package, workspace)))
 }
 
 fn sets(package: &Package, workspace: &Workspace) -> Vec<Command> {
@@ -47,10 +45,17 @@ fn sets(package: &Package, workspace: &Workspace) -> Vec<Command> {
     sets.into_iter()
         .map(|set| {
             // Clippy's driver denies warnings for our crates only; RUSTFLAGS would build all dependencies again.
-            let mut command = cargo();
-            command.args(["clippy", "--package", &package.name, "--no-default-features", "--features", &set]);
-            command.args(["--", "--deny", "warnings"]).current_dir(&workspace.root);
-            command
+            workspace.cargo(&[
+                "clippy",
+                "--package",
+                &package.name,
+                "--no-default-features",
+                "--features",
+                &set,
+                "--",
+                "--deny",
+                "warnings",
+            ])
         })
         .collect()
 }

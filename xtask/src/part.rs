@@ -38,10 +38,13 @@ impl Part {
         Self { name: name.into(), work: Box::new(work), alongside: false, essential: false }
     }
 
-    /// A part that runs one command.
-    pub(crate) fn command(name: impl Into<String>, mut command: Command) -> Self {
+    /// A part that runs `commands`, one after another.
+    pub(crate) fn commands(name: impl Into<String>, commands: impl IntoIterator<Item = Command>) -> Self {
+        let commands: Vec<_> = commands.into_iter().collect();
         Self::new(name, move |log| {
-            log.run(&mut command)?;
+            for mut command in commands {
+                log.run(&mut command)?;
+            }
             Ok(Verdict::Passed)
         })
     }

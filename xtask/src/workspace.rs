@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::Result;
 
+/// A plug-in and a binary with it, as somebody else would have them.
+const OUTSIDE: &str = "examples/custom-binary";
+
 /// What `cargo metadata` says of this workspace.
 pub(crate) struct Workspace {
     /// The repository.
@@ -40,6 +43,21 @@ impl Workspace {
         })
     }
 
+    /// Cargo in this workspace.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = cargo();
+        command.args(arguments).current_dir(&self.root);
+        command
+    }
+
+    /// Cargo in the workspace that stands for somebody else's. It shares our target folder, so that what
+    /// both need is built once.
+    pub(crate) fn cargo_outside(&self, arguments: &[&str]) -> Command {
+        let mut command = cargo();
+        command.args(arguments).current_dir(self.root.join(OUTSIDE)).env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
     /// Where a part's output goes.
     pub(crate) fn logs(&self) -> PathBuf {
         self.target.join("test-logs")
@@ -60,7 +78,7 @@ impl Package {
 }
 
 /// The Cargo that runs this.
-pub(crate) fn cargo() -> Command {
+fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
