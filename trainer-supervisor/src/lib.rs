@@ -13,25 +13,46 @@
 //!
 //! **Architecture invariant: one thread.** The kernel binds the signal that ends a node with its
 //! supervisor to the *thread* that started it. Nothing here starts a process from another thread.
+//!
+//! **Platform.** All of this is made of Linux's process trees. Elsewhere there is only [`entry`], which has
+//! nothing to do, so that programs with other backends compile.
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("trainer-supervisor is made of Linux's process trees");
-
+#[cfg(target_os = "linux")]
 mod gang;
+#[cfg(target_os = "linux")]
 mod jobs;
+#[cfg(target_os = "linux")]
 mod launcher;
+#[cfg(target_os = "linux")]
 mod logs;
+#[cfg(target_os = "linux")]
 mod machine;
+#[cfg(target_os = "linux")]
 mod node_process;
+#[cfg(target_os = "linux")]
 mod ports;
+#[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
 mod stream;
+#[cfg(target_os = "linux")]
 mod tree;
 
-pub use gang::supervise;
-pub use jobs::{Claim, JobFolder, Jobs, Settings, Submission};
-pub use launcher::{Attempt, Ending, LaunchedNode, Launcher, Output};
-pub use machine::Machine;
-pub use node_process::{NodeProcess, ProcessSpec};
-pub use ports::PortLeases;
-pub use tree::entry;
+#[cfg(target_os = "linux")]
+pub use {
+    gang::supervise,
+    jobs::{Claim, JobFolder, Jobs, Settings, Submission},
+    launcher::{Attempt, Ending, LaunchedNode, Launcher, Output},
+    machine::Machine,
+    node_process::{NodeProcess, ProcessSpec},
+    ports::PortLeases,
+    tree::entry,
+};
+
+/// Makes this process part of a job's process tree, if it was started as that: never, on this platform.
+#[cfg(not(target_os = "linux"))]
+pub fn entry(
+    _supervise: impl FnOnce(&str, &std::path::Path) -> trainer_core::Result<std::process::ExitCode>,
+) -> Option<std::process::ExitCode> {
+    None
+}

@@ -1,8 +1,15 @@
 //! A node that is a process of this machine, with everything that it starts.
 
-use std::{ffi::OsString, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    collections::HashSet, ffi::OsString, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio,
+    time::Duration,
+};
 
-use tokio::process::{Child, Command};
+use rustix::process::Signal;
+use tokio::{
+    process::{Child, Command},
+    time::sleep,
+};
 use trainer_core::{
     Error, ErrorKind, NodeIndex, Result,
     job::{NodeExit, OutputStream},
@@ -10,9 +17,12 @@ use trainer_core::{
 
 use crate::{
     launcher::{Ending, LaunchedNode, Output},
-    process::{self, Mark, Member},
+    process::{self, Mark, Member, ProcessId},
     tree,
 };
+
+/// How often a node that is ending is looked at, once its first process has ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// What to run as a node.
 #[derive(Clone, Debug)]
@@ -40,6 +50,8 @@ pub struct NodeProcess {
     uid: String,
     step: String,
     node: NodeIndex,
+    /// Those that have been asked to end; `None` before anybody was.
+    asked: Option<HashSet<ProcessId>>,
 }
 
 impl NodeProcess {
@@ -56,7 +68,17 @@ impl NodeProcess {
                 |error| Error::new(ErrorKind::Io, format!("failed to start a process: {error}")).with_source(error),
             )?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        Ok(Self { child, pid, uid: spec.uid, step: spec.step, node: spec.node })
+        Ok(Self { child, pid, uid: spec.uid, step: spec.step, node: spec.node, asked: None })
+    }
+
+    /// Asks those of `members` that `meant` says, and none twice: a second signal would cut short what the first began.
+    fn ask(&mut self, members: &[Member], meant: impl Fn(&Member, &[Member]) -> bool) {
+        let asked = self.asked.get_or_insert_default();
+        for member in members {
+            if meant(member, members) && asked.insert(member.id) {
+                member.id.signal(Signal::TERM);
+            }
+        }
     }
 
     fn members(&self) -> Vec<Member> {
@@ -78,6 +100,15 @@ impl LaunchedNode for NodeProcess {
         let status = self.child.wait().await.map_err(|error| {
             Error::new(ErrorKind::Io, format!("failed to wait for a process: {error}")).with_source(error)
         })?;
+        // A shell that was asked to end is gone before the program that it runs has written its last checkpoint.
+        while self.asked.is_some() {
+            let members = self.members();
+            if members.is_empty() {
+                break;
+            }
+            self.ask(&members, process::is_orphan);
+            sleep(POLL).await;
+        }
         Ok(match (status.code(), status.signal()) {
             (Some(code), _) => NodeExit::Code(code),
             (None, Some(signal)) => NodeExit::Signal(signal),
@@ -87,7 +118,11 @@ impl LaunchedNode for NodeProcess {
 
     async fn signal(&mut self, ending: Ending) -> Result<()> {
         match ending {
-            Ending::Terminate => process::terminate(&self.members()),
+            Ending::Terminate => {
+                self.asked.get_or_insert_default();
+                let members = self.members();
+                self.ask(&members, process::is_program);
+            }
             Ending::Kill => {
                 process::kill_all(Duration::from_secs(2), || self.members());
             }

@@ -101,24 +101,21 @@ pub(crate) struct Member {
     parent: i32,
 }
 
-/// Asks `members` to end, each program once: a process that its program forked for itself (a data
-/// loader's worker) is left to its program, which may need it to write a last checkpoint.
-pub(crate) fn terminate(members: &[Member]) {
-    for member in members {
-        if !is_helper(member) {
-            member.id.signal(Signal::TERM);
-        }
-    }
-}
-
-fn is_helper(member: &Member) -> bool {
+/// Whether the process is a program of its own. One that a program forked for itself (a data loader's worker) is
+/// that program's business, which may need it to write a last checkpoint.
+pub(crate) fn is_program(member: &Member, _members: &[Member]) -> bool {
     let command = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let own = command(member.id.pid);
     let python_child =
         [&b"--multiprocessing-fork"[..], b"from multiprocessing.resource_tracker", b"from multiprocessing.forkserver"]
             .iter()
             .any(|word| own.windows(word.len()).any(|window| window == *word));
-    python_child || (!own.is_empty() && own == command(member.parent))
+    !python_child && (own.is_empty() || own != command(member.parent))
+}
+
+/// Whether the program that the process belonged to has ended.
+pub(crate) fn is_orphan(member: &Member, members: &[Member]) -> bool {
+    members.iter().all(|other| other.id.pid != member.parent)
 }
 
 /// Ends what `members` finds, again and again until it finds nothing: a process may fork while it is

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use trainer_core::{
     Error, ErrorKind, Job, JobName, Phase, Result,
     job::{Severity, StopRequest},
 };
 
-use super::{Intent, JobFolder, Jobs, Lock, blocking, claim};
+use super::{Intent, JobFolder, Jobs, blocking, claim, lost};
 use crate::{
     gang::grace,
     machine::{self, Machine},
@@ -19,6 +19,9 @@ use crate::{
 
 /// Beyond its grace period, how long the end of a job may take before a deletion gives up on it.
 const ENDING: Duration = Duration::from_secs(60);
+
+/// How long the end of a supervisor may take, once it has recorded the end of its job.
+const HANDING_OVER: Duration = Duration::from_secs(10);
 
 impl Jobs {
     /// Ends the job's nodes and keeps the job. Returns when the request is on disk.
@@ -33,9 +36,11 @@ impl Jobs {
         if job.phase.is_settled() {
             return Ok(());
         }
-        let (jobs, name, intent) = (self.clone(), name.clone(), intent(request, false));
+        let (jobs, name, mut intent) = (self.clone(), name.clone(), intent(request, false));
         blocking(move || {
             let folder = jobs.folder(&name)?;
+            // A stop takes no deletion back.
+            intent.delete = folder.intent().is_some_and(|known| known.delete);
             folder.write_intent(&intent)?;
             wake(&folder);
             match jobs.look_up(&name)? {
@@ -66,7 +71,7 @@ impl Jobs {
         }
         tree::can_supervise(&self.settings)?;
         let folder = self.folder(name)?;
-        let lock = lock(&folder, Duration::from_secs(5)).await?.ok_or_else(|| {
+        let lock = folder.lock(Instant::now() + HANDING_OVER).await?.ok_or_else(|| {
             Error::new(ErrorKind::Conflict, format!("the job `{name}` is being changed by somebody else"))
         })?;
         let before = folder.status()?;
@@ -108,21 +113,19 @@ impl Jobs {
             folder.write_intent(&intent(request, true))?;
             wake(&folder);
         }
-        let Some(_lock) = lock(&folder, deadline.saturating_duration_since(Instant::now())).await? else {
+        let Some(lock) = folder.lock(deadline).await? else {
             if !folder.path().exists() {
                 return Ok(());
             }
             return Err(Error::new(ErrorKind::Timeout, format!("the job `{name}` did not end within {limit:?}"))
                 .with_hint("its processes may hang in the kernel; `trainer delete` can be repeated"));
         };
-        // Its supervisor may have been killed while we waited.
-        let (jobs, owned) = (self.clone(), name.clone());
-        if readable && !folder.status()?.phase.is_settled() {
-            let submission = folder.submission()?;
-            super::lost::judge(&folder, &submission, &_lock)?;
-        }
         blocking(move || {
-            claim::remove(&jobs.folder(&owned)?);
+            // Its supervisor may have been killed while we waited.
+            if readable {
+                lost::judge(&folder, &folder.submission()?, &lock)?;
+            }
+            claim::remove(&folder);
             Ok(())
         })
         .await
@@ -142,22 +145,6 @@ impl Jobs {
             (format!("is supervised on {}", machine.host), format!("run this on {}", machine.host))
         };
         Err(Error::new(ErrorKind::Unreachable, format!("the job `{name}` {whose}")).with_hint(hint))
-    }
-}
-
-/// Takes the lock as soon as it is free; `None` if it isn't before `limit`, or the folder is gone.
-async fn lock(folder: &JobFolder, limit: Duration) -> Result<Option<Lock>> {
-    let deadline = Instant::now() + limit;
-    let mut pause = Duration::from_millis(2);
-    loop {
-        if let Some(lock) = folder.try_lock()? {
-            return Ok(Some(lock));
-        }
-        if Instant::now() >= deadline || !folder.path().exists() {
-            return Ok(None);
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 

@@ -5,10 +5,12 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 use trainer_core::{
     Error, ErrorKind, NodeIndex, Result,
     job::{Event, Severity},
@@ -213,21 +215,48 @@ impl JobFolder {
 
     /// Takes the lock if nobody has it.
     pub(crate) fn try_lock(&self) -> Result<Option<Lock>> {
-        let path = self.path.join(LOCK);
-        let file = match OpenOptions::new().write(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|error| Error::io("open", &path, error))?,
-        };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            other => other.map_err(|error| Error::io("lock", &path, error.into()))?,
+        match self.open_lock()? {
+            Some(file) if self.take(&file)? => Ok(self.is_current(&file).then_some(Lock { file })),
+            _ => Ok(None),
         }
-        // The folder may have been removed, and another of its name created, since the file was opened.
-        let same = match (file.metadata(), fs::metadata(&path)) {
+    }
+
+    /// Takes the lock as soon as it is free. `None` if it isn't before `deadline`, or if the folder was removed by
+    /// whoever had it; they have ended then.
+    pub(crate) async fn lock(&self, deadline: Instant) -> Result<Option<Lock>> {
+        let Some(file) = self.open_lock()? else { return Ok(None) };
+        let mut pause = Duration::from_millis(1);
+        while !self.take(&file)? {
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        Ok(self.is_current(&file).then_some(Lock { file }))
+    }
+
+    fn open_lock(&self) -> Result<Option<File>> {
+        let path = self.path.join(LOCK);
+        match OpenOptions::new().write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.map(Some).map_err(|error| Error::io("open", &path, error)),
+        }
+    }
+
+    fn take(&self, file: &File) -> Result<bool> {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            other => other.map(|()| true).map_err(|error| Error::io("lock", self.path.join(LOCK), error.into())),
+        }
+    }
+
+    /// Whether `file` is still the lock: the folder may have been removed, and another of its name created.
+    fn is_current(&self, file: &File) -> bool {
+        match (file.metadata(), fs::metadata(self.path.join(LOCK))) {
             (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
             _ => false,
-        };
-        Ok(same.then_some(Lock { file }))
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {

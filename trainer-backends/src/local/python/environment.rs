@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -47,7 +48,8 @@ impl Environments {
         if folder.join(COMPLETE).exists() {
             return Ok(Some(folder));
         }
-        let lock = lock(folder.with_extension("lock")).await?;
+        let lock_path = folder.with_extension("lock");
+        let lock = lock(lock_path.clone()).await?;
         // Somebody else may have built it while we waited.
         if folder.join(COMPLETE).exists() {
             return Ok(Some(folder));
@@ -57,6 +59,7 @@ impl Environments {
         progress.report(ProgressEvent::Done);
         if built.is_err() {
             let _ = fs::remove_dir_all(&folder);
+            let _ = fs::remove_file(&lock_path);
         }
         built.map(|()| Some(folder))
     }
@@ -96,14 +99,18 @@ async fn build(
 
 /// Waits for whoever builds the same environment.
 async fn lock(path: PathBuf) -> Result<File> {
-    let take = move || {
+    let take = move || loop {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
             .map_err(|error| Error::io("open", &path, error))?;
         flock(&file, FlockOperation::LockExclusive).map_err(|error| Error::io("lock", &path, error.into()))?;
-        Ok(file)
+        // A build that failed has removed it, and somebody else may have made another.
+        let held = file.metadata().map(|metadata| metadata.ino()).ok();
+        if held.is_some() && held == fs::metadata(&path).map(|metadata| metadata.ino()).ok() {
+            return Ok(file);
+        }
     };
     tokio::task::spawn_blocking(take)
         .await
