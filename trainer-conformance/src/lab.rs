@@ -16,6 +16,7 @@ use trainer_core::{
     api::{EnvVar, TrainJob, Trainer},
     client::{WaitOutcome, WaitRequest},
     job::{LogQuery, StopRequest},
+    plan::literal,
     request::Source,
     runtimes::RuntimeCatalog,
 };
@@ -66,7 +67,7 @@ impl<B: TrainerBackend> Lab<B> {
         let name = self.name();
         let mut job = TrainJob::new(&name, "plain");
         job.spec.trainer = Some(Trainer {
-            command: Some(argv.iter().map(|word| (*word).to_owned()).collect()),
+            command: Some(argv.iter().map(|word| literal(word).into_owned()).collect()),
             num_nodes: Some(1),
             ..Trainer::default()
         });

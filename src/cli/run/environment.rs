@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-use trainer_core::{Error, Result, api::EnvVar};
+use trainer_core::{Error, Result, api::EnvVar, plan::literal};
 
 /// The variables that the files and the flags set; a later one replaces an earlier one, flags come last.
 ///
@@ -12,7 +12,7 @@ pub(super) fn variables(flags: &[String], files: &[impl AsRef<Path>]) -> Result<
     let mut variables: Vec<EnvVar> = Vec::new();
     let mut set = |name: &str, value: &str| {
         variables.retain(|variable| variable.name != name);
-        variables.push(EnvVar::new(name, value));
+        variables.push(EnvVar::new(name, literal(value)));
     };
     for file in files {
         let file = file.as_ref();

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use trainer_core::{
     Error, JobRequest, Result, TrainerClient,
     api::{Runtime, RuntimeKind, TrainJob, Trainer},
-    plan::LaunchPlan,
+    plan::{LaunchPlan, literal},
     registry::BackendRegistry,
     request::Packages,
 };
@@ -52,7 +52,11 @@ pub(super) async fn build<B: BackendRegistry>(
     if runtime.kind != RuntimeKind::default() {
         job.spec.runtime_ref.kind = Some(runtime.kind.to_string());
     }
+    // What is typed means itself; on a cluster the kubelet would read `$(…)` in it.
+    let as_typed =
+        |words: Vec<String>| -> Vec<String> { words.iter().map(|word| literal(word).into_owned()).collect() };
     let (argv, args) = program.argv(runtime);
+    let (argv, args) = (as_typed(argv), as_typed(args));
     let env = environment::variables(&run.env, &run.env_file)?;
     job.spec.active_deadline_seconds =
         run.deadline.map(|deadline| deadline.as_secs().max(1).try_into().unwrap_or(i64::MAX));

@@ -1,6 +1,6 @@
 //! The program of a node: its arguments, its standard input, its absence.
 
-use trainer_core::{TrainerBackend, job::NodeExit};
+use trainer_core::{TrainerBackend, api::EnvVar, job::NodeExit};
 
 use crate::{
     lab::Lab,
@@ -11,6 +11,7 @@ pub(super) fn behaviours<B: TrainerBackend>() -> Vec<Behaviour<B>> {
     behaviours![
         arguments_arrive_untouched,
         command_and_arguments_are_one_list,
+        references_to_variables_are_replaced,
         standard_input_is_empty,
         a_program_that_is_not_there_is_named,
     ]
@@ -44,6 +45,15 @@ async fn command_and_arguments_are_one_list<B: TrainerBackend>(lab: Lab<B>) -> O
     let mut draft = lab.job(&["sh", "-c"]);
     draft.trainer().args = Some(["echo $0 $1", "a b", "c"].map(str::to_owned).to_vec());
     assert_eq!(draft.complete().await?.log().await?.node(0), ["a b c"]);
+    Ok(())
+}
+
+/// `$(NAME)`, as the kubelet replaces it.
+async fn references_to_variables_are_replaced<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
+    let mut draft = lab.job(&["sh", "-c", "echo \"$@\" \"$LATER\"", "sh"]);
+    draft.trainer().env = Some(vec![EnvVar::new("FIRST", "1"), EnvVar::new("LATER", "$(FIRST)2")]);
+    draft.trainer().args = Some(["$(LATER)", "$(NOWHERE)", "$$(FIRST)"].map(str::to_owned).to_vec());
+    assert_eq!(draft.complete().await?.log().await?.node(0), ["12 $(NOWHERE) $(FIRST) 12"]);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
-use super::{Container, Dependency, DependencyStatus, LaunchPlan, PlannedNode, upsert};
+use super::{Container, Dependency, DependencyStatus, LaunchPlan, PlannedNode, expand, upsert};
 use crate::{NodeIndex, api::EnvVar};
 
 /// What differs between the plan and the place where it runs. One for each attempt.
@@ -28,6 +28,7 @@ const PORT_VARIABLES: [&str; 3] = ["PET_MASTER_PORT", "DMLC_TRACKER_PORT", "MAST
 ///
 /// Addresses are replaced wherever they stand as a word (variables, commands, arguments, files), with the port
 /// behind them; ports alone in container ports and in the variables that carry only a port.
+/// `$(NAME)` is replaced as the kubelet would.
 /// Steps that start in order wait for the step before them.
 #[must_use]
 pub fn localize(plan: &LaunchPlan, world: &World) -> LaunchPlan {
@@ -63,6 +64,7 @@ fn localize_node(node: &mut PlannedNode, world: &World, additions: &[EnvVar]) {
         let added = additions.iter().filter(|added| container.env.iter().all(|variable| variable.name != added.name));
         let added: Vec<EnvVar> = added.cloned().collect();
         upsert::env(&mut container.env, added);
+        expand::references(container);
     }
 }
 

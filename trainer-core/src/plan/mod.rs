@@ -6,6 +6,7 @@
 
 pub(crate) mod assembly;
 mod env_var;
+mod expand;
 pub(crate) mod flux;
 mod gang;
 mod initializer;
@@ -23,6 +24,7 @@ mod upsert;
 mod xgboost;
 
 pub use assembly::Secret;
+pub use expand::literal;
 pub use launch_plan::{
     Container, Dependency, DependencyStatus, File, LaunchPlan, Network, PlannedNode, PlannedStep, RuntimeId,
     SuccessOperator, SuccessPolicy,
