@@ -163,19 +163,35 @@ pub fn to_yaml(value: &impl Serialize) -> Result<String> {
 }
 
 fn syntax_error(error: &serde_saphyr::Error, file: &str) -> Error {
-    let location = error.location();
+    use serde_saphyr::Error as Yaml;
     let message = match error {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+        Yaml::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key `{}` is there twice", key.escape_default())
         }
+        // Every other null is taken as it is, and so is every other list or map.
+        Yaml::NullIntoString { .. } | Yaml::Unexpected { expected: "string scalar", .. } => {
+            "a key must be text".to_owned()
+        }
+        Yaml::NonFiniteFloat { value, .. } => format!("`{}` is no number that JSON knows", value.escape_default()),
         _ => {
             // The library closes its messages with the place, which stands before them here.
             let message = error.to_string();
             message.rsplit_once(" at line ").map_or(message.clone(), |(message, _)| message.to_owned())
         }
     };
-    let place = location.map_or_else(String::new, |location| format!(":{}:{}", location.line(), location.column()));
-    Error::invalid(format!("{file}{place}: {message}"))
+    let place = error.location().map_or_else(String::new, |place| format!(":{}:{}", place.line(), place.column()));
+    let error = Error::invalid(format!("{file}{place}: {message}"));
+    let hint = [
+        (
+            "mapping values are not allowed",
+            "a value with `: ` in it stands in quotes; entries of one level begin in one column",
+        ),
+        ("tabs disallowed", "indent with spaces"),
+    ];
+    match hint.into_iter().find(|(said, _)| message.starts_with(said)) {
+        Some((_, hint)) => error.with_hint(hint),
+        None => error,
+    }
 }
 
 /// `spec.trainer.env[2].name` → `spec`, `trainer`, `env`, `2`, `name`; a key in brackets may have dots.
@@ -422,6 +438,10 @@ mod tests {
         assert_eq!(message("- a\n"), "job.yaml:1:1: this document is no object");
         assert_eq!(message("# nothing\n"), "job.yaml has no document");
         assert!(message("kind: [TrainJob\n").starts_with("job.yaml:"));
+        assert_eq!(message("kind: TrainJob\n~: x\n"), "job.yaml:2:1: a key must be text");
+        assert_eq!(message("kind: TrainJob\n? [a]\n: x\n"), "job.yaml:2:3: a key must be text");
+        assert_eq!(message("a: .inf\n"), "job.yaml:1:4: `.inf` is no number that JSON knows");
+        assert_eq!(message("a: b: c\n"), "job.yaml:1:5: mapping values are not allowed in this context");
     }
 
     #[test]
