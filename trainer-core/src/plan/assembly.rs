@@ -1,13 +1,18 @@
 //! A job before it is spread over nodes: what the controller's JobSet says, step by step.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::{flux, gang, initializer, jax, mpi, patches, plain, policy::Policy, torch, upsert, xgboost};
+use super::{
+    File, Secret, flux, gang, initializer, jax, mpi, plain,
+    policy::Policy,
+    resources::{ProcessCount, Resources},
+    template::{self, null_is_default},
+    torch, upsert, xgboost,
+};
 use crate::{
     Error, Result, Violation,
-    api::{EnvVar, Quantity, Rest, Runtime, TrainJob, Trainer},
-    review::schema,
+    api::{EnvVar, Rest, Runtime, TrainJob, Trainer},
 };
 
 /// Label of a step's Job that says what the step is to Kubeflow.
@@ -28,7 +33,7 @@ pub(crate) struct Assembly {
     /// `spec` of the JobSet, less its steps.
     pub(crate) spec: Rest,
     pub(crate) steps: Vec<Step>,
-    pub(crate) files: Vec<super::File>,
+    pub(crate) files: Vec<File>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) pod_groups: Vec<Value>,
 }
@@ -53,7 +58,6 @@ pub(crate) struct Step {
     pub(crate) pod_fields: Rest,
     pub(crate) volumes: Vec<Value>,
     pub(crate) init_containers: Vec<Draft>,
-    /// `None` where the template has no list at all.
     pub(crate) containers: Vec<Draft>,
 }
 
@@ -81,44 +85,6 @@ pub(crate) struct Draft {
     pub(crate) rest: Rest,
 }
 
-/// `resources` of a container.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Resources {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) limits: Rest,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) requests: Rest,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) claims: Vec<Value>,
-}
-
-/// A Secret that the controller makes. Its content is never known here.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, Deserialize)]
-pub struct Secret {
-    /// Its name.
-    pub name: String,
-    /// Its Kubernetes type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Its keys.
-    pub keys: Vec<String>,
-    /// Whether it never changes.
-    pub immutable: bool,
-}
-
-/// Processes on a node, as `PET_NPROC_PER_NODE` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProcessCount {
-    /// One for each GPU.
-    Auto {
-        /// How many GPUs are asked for.
-        gpus: i64,
-    },
-    /// So many.
-    Fixed(i64),
-}
-
 /// A variable whose value is the node's number.
 pub(super) fn completion_index(name: &str) -> EnvVar {
     let from = json!({"fieldRef": {"fieldPath": COMPLETION_INDEX}});
@@ -131,46 +97,6 @@ pub(super) const COMPLETION_INDEX: &str = "metadata.annotations['batch.kubernete
 /// The port on which nodes meet.
 pub(super) const fn reserved_port() -> u16 {
     29500
-}
-
-/// The runtime's template with the job's patches and resources, before any policy.
-pub(crate) fn template(job: &TrainJob, runtime: &Runtime) -> Result<(Assembly, Option<Policy>)> {
-    let policy: Option<Policy> = match &runtime.spec.ml_policy {
-        Some(policy) => typed(policy, "spec.mlPolicy")?,
-        None => None,
-    };
-    let template = json!({"template": runtime.spec.template});
-    let template = schema::with_runtime_defaults(&template);
-    let empty = Map::new();
-    let template = template["template"].as_object().unwrap_or(&empty);
-    let mut metadata: Metadata = part(template, "metadata")?;
-    let mut spec: Rest = part(template, "spec")?;
-    patches::apply(job.spec.runtime_patches.as_ref(), &mut metadata, &mut spec);
-
-    let name = job.metadata.name.clone().unwrap_or_default();
-    let mut assembly = Assembly {
-        job: name,
-        namespace: job.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-        runtime_name: job.spec.runtime_ref.name.clone(),
-        trainer: job.spec.trainer.clone(),
-        labels: metadata.labels,
-        annotations: metadata.annotations,
-        steps: steps(spec.shift_remove("replicatedJobs"))?,
-        spec,
-        files: Vec::new(),
-        secrets: Vec::new(),
-        pod_groups: Vec::new(),
-    };
-    if let Some(policy) = &policy {
-        for step in assembly.steps.iter_mut().filter(|step| step.is_trainer()) {
-            step.count = policy.num_nodes.unwrap_or(1);
-        }
-        assembly.merge_job_resources(job, policy)?;
-    }
-    for step in &mut assembly.steps {
-        step.count = step.count.max(1);
-    }
-    Ok((assembly, policy))
 }
 
 /// The controller that makes JobSets; the default of `spec.managedBy`.
@@ -189,7 +115,7 @@ const MOST_NODES: i64 = 100_000;
 /// # Errors
 /// `Invalid` if it has the wrong shape or is too large to be planned. Within: what the controller itself fails at.
 pub(crate) fn assemble(job: &TrainJob, runtime: &Runtime) -> Result<Result<Assembly, Box<Violation>>> {
-    let (mut assembly, policy) = template(job, runtime)?;
+    let (mut assembly, policy) = template::of(job, runtime)?;
     assembly.check_size()?;
     if let Err(violation) = enforce(&mut assembly, policy.as_ref()) {
         return Ok(Err(violation));
@@ -298,26 +224,6 @@ impl Assembly {
         env.unwrap_or_default().iter().map(super::env_var::as_applied).collect()
     }
 
-    /// `spec.trainer.resourcesPerNode` key by key over the runtime's; claims are lost.
-    fn merge_job_resources(&mut self, job: &TrainJob, policy: &Policy) -> Result<()> {
-        let asked = job.spec.trainer.as_ref().and_then(|trainer| trainer.resources_per_node.as_ref());
-        let Some(asked) = asked else { return Ok(()) };
-        let asked: Resources = typed(asked, "spec.trainer.resourcesPerNode")?;
-        let launcher_is_node = policy.mpi.as_ref().is_some_and(super::policy::Mpi::launcher_is_node);
-        for step in &mut self.steps {
-            if !(step.is_trainer() || launcher_is_node && step.name == "node") {
-                continue;
-            }
-            if let Some(container) = step.containers.iter_mut().find(|container| container.name == "node") {
-                let merged = &mut container.resources;
-                merged.limits.extend(asked.limits.clone());
-                merged.requests.extend(asked.requests.clone());
-                merged.claims.clear();
-            }
-        }
-        Ok(())
-    }
-
     /// What is the same for all policies, after them.
     fn build(&mut self, job: &TrainJob, policy: Option<&Policy>) {
         for container in self.steps.iter_mut().flat_map(Step::all_containers) {
@@ -389,115 +295,4 @@ impl Draft {
             self.args.clone_from(args);
         }
     }
-}
-
-impl Resources {
-    /// GPUs: the first resource whose name contains `gpu`, of the requests or else of the limits.
-    pub(crate) fn gpus(&self) -> i64 {
-        let count = |resources: &Rest| {
-            let gpu = resources.iter().find(|(name, _)| name.to_lowercase().contains("gpu"));
-            gpu.and_then(|(_, amount)| Quantity::from_value(amount).ok()).map_or(0, Quantity::ceil)
-        };
-        match count(&self.requests) {
-            0 => count(&self.limits).max(0),
-            requested => requested,
-        }
-    }
-
-    /// CPUs, rounded up: requested, or else the limit.
-    fn cpus(&self) -> i64 {
-        let count = |resources: &Rest| resources.get("cpu").and_then(|amount| Quantity::from_value(amount).ok());
-        let requested = count(&self.requests).filter(|amount| !amount.is_zero());
-        requested.or_else(|| count(&self.limits)).map_or(0, Quantity::ceil)
-    }
-
-    /// As an object with canonical quantities; null if there is nothing in it.
-    pub(super) fn to_value(&self) -> Value {
-        let mut object = Map::new();
-        for (name, amounts) in [("limits", &self.limits), ("requests", &self.requests)] {
-            if !amounts.is_empty() {
-                object.insert(
-                    name.to_owned(),
-                    amounts.iter().map(|(key, amount)| (key.clone(), canonical(amount))).collect(),
-                );
-            }
-        }
-        if !self.claims.is_empty() {
-            object.insert("claims".to_owned(), json!(self.claims));
-        }
-        if object.is_empty() { Value::Null } else { Value::Object(object) }
-    }
-}
-
-fn canonical(amount: &Value) -> Value {
-    let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-    Quantity::canonical(text.trim()).map_or_else(|_| amount.clone(), Value::String)
-}
-
-/// Labels and annotations; other fields are lost.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Metadata {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) labels: Rest,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(super) annotations: Rest,
-}
-
-fn steps(value: Option<Value>) -> Result<Vec<Step>> {
-    let jobs: Option<Vec<Rest>> = typed(&value.unwrap_or_default(), "spec.template.spec.replicatedJobs")?;
-    jobs.unwrap_or_default().into_iter().map(step).collect()
-}
-
-fn step(mut fields: Rest) -> Result<Step> {
-    let name = fields.shift_remove("name").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-    let replicas = number(fields.shift_remove("replicas").as_ref()).unwrap_or(1);
-    let mut job_template: Rest = take(&mut fields, "template")?;
-    let job: Metadata = part(&job_template, "metadata")?;
-    let mut job_fields: Rest = take(&mut job_template, "spec")?;
-    let count = number(job_fields.shift_remove("parallelism").as_ref()).unwrap_or(1);
-    // The controller overwrites it with the node count.
-    job_fields.shift_remove("completions");
-    let mut pod_template: Rest = take(&mut job_fields, "template")?;
-    let pod: Metadata = part(&pod_template, "metadata")?;
-    let mut pod_fields: Rest = take(&mut pod_template, "spec")?;
-    Ok(Step {
-        ancestor: job.labels.get(ANCESTOR).and_then(Value::as_str).map(str::to_owned),
-        name,
-        count,
-        replicas,
-        fields,
-        job_labels: job.labels,
-        job_annotations: job.annotations,
-        job_fields,
-        pod_labels: pod.labels,
-        pod_annotations: pod.annotations,
-        volumes: take(&mut pod_fields, "volumes")?,
-        init_containers: take(&mut pod_fields, "initContainers")?,
-        containers: take(&mut pod_fields, "containers")?,
-        pod_fields,
-    })
-}
-
-fn number(value: Option<&Value>) -> Option<i32> {
-    value.and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok())
-}
-
-/// Takes a field out; absent and null are the default.
-fn take<T: DeserializeOwned + Default>(object: &mut Rest, key: &str) -> Result<T> {
-    let value = object.shift_remove(key).unwrap_or_default();
-    Ok(typed::<Option<T>>(&value, key)?.unwrap_or_default())
-}
-
-fn part<T: DeserializeOwned + Default>(object: &Rest, key: &str) -> Result<T> {
-    Ok(typed::<Option<T>>(object.get(key).unwrap_or(&Value::Null), key)?.unwrap_or_default())
-}
-
-fn typed<T: DeserializeOwned>(value: &Value, field: &str) -> Result<T> {
-    T::deserialize(value)
-        .map_err(|error| Error::invalid(format!("`{field}` of the runtime or job is malformed: {error}")))
-}
-
-fn null_is_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -19,7 +19,7 @@ pub(super) fn references(container: &mut Container) {
     }
 }
 
-/// `text` so written that [`references`] makes it `text` again: what stands for itself on every engine.
+/// `text` so written that `localize` makes it `text` again: what stands for itself on every engine.
 #[must_use]
 pub fn literal(text: &str) -> Cow<'_, str> {
     if text.contains("$$") || text.contains("$(") { text.replace('$', "$$").into() } else { text.into() }

@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    assembly::{Assembly, Draft, Secret},
-    launch_plan::File,
+    File, Secret,
+    assembly::{Assembly, Draft},
     policy::Flux,
     upsert,
 };

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::assembly::Secret;
 use crate::{
     JobName, NodeIndex,
     api::{EnvVar, Rest, RuntimeKind},
@@ -201,6 +200,20 @@ pub struct File {
     /// What the controller fills into that script.
     #[serde(default, skip_serializing_if = "Rest::is_empty")]
     pub settings: Rest,
+}
+
+/// A Secret that the controller makes. Its content is never known here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// Its Kubernetes type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its keys.
+    pub keys: Vec<String>,
+    /// Whether it never changes.
+    pub immutable: bool,
 }
 
 /// How nodes find each other.

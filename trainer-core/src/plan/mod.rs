@@ -1,7 +1,7 @@
 //! `(job, runtime)` → what is to be launched: the neutral plan, and how an engine's world enters it.
 //!
 //! The neutral plan equals what the controller of Kubeflow Trainer v2.3 puts into pods. It is made in
-//! three moves: the runtime's template with the job's patches (`assembly.rs`), the policy
+//! three moves: the runtime's template with the job's patches (`template.rs`), the policy
 //! (`torch.rs`, `jax.rs`, … one file each), and the spreading over nodes (`nodes.rs`).
 
 pub(crate) mod assembly;
@@ -18,15 +18,16 @@ mod nodes;
 mod patches;
 mod plain;
 pub(crate) mod policy;
+pub(crate) mod resources;
+pub(crate) mod template;
 mod torch;
 pub(crate) mod torchtune;
 mod upsert;
 mod xgboost;
 
-pub use assembly::Secret;
 pub use expand::literal;
 pub use launch_plan::{
-    Container, Dependency, DependencyStatus, File, LaunchPlan, Network, PlannedNode, PlannedStep, RuntimeId,
+    Container, Dependency, DependencyStatus, File, LaunchPlan, Network, PlannedNode, PlannedStep, RuntimeId, Secret,
     SuccessOperator, SuccessPolicy,
 };
 pub use localize::{World, localize};

@@ -2,12 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    assembly::{Assembly, Secret},
-    launch_plan::File,
-    policy::Mpi,
-    upsert,
-};
+use super::{File, Secret, assembly::Assembly, policy::Mpi, upsert};
 use crate::{
     Violation,
     api::{EnvVar, Rest},

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::assembly::Metadata;
+use super::template::Metadata;
 use crate::api::Rest;
 
 /// Lists whose items are merged by a key, by the name of the field that holds them. Any other list is replaced.

@@ -1,8 +1,9 @@
 //! `mlPolicy.torch`: what torchrun reads from its environment.
 
 use super::{
-    assembly::{Assembly, ProcessCount, completion_index, reserved_port},
+    assembly::{Assembly, completion_index, reserved_port},
     policy::Torch,
+    resources::ProcessCount,
     torchtune, upsert,
 };
 use crate::api::EnvVar;

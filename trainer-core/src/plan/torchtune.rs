@@ -1,6 +1,9 @@
 //! `tune run` under `mlPolicy.torch`: the command is rewritten to a recipe and its configuration.
 
-use super::assembly::{Assembly, ProcessCount, reserved_port};
+use super::{
+    assembly::{Assembly, reserved_port},
+    resources::ProcessCount,
+};
 use crate::api::Trainer;
 
 /// Keys that only the runtime sets.

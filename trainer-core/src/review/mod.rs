@@ -29,7 +29,7 @@ use crate::{
     Error, Violation,
     api::{Runtime, TrainJob},
     manifest::Document,
-    plan::{assembly, policy::Policy},
+    plan::{assembly, policy::Policy, template},
 };
 
 /// What review says.
@@ -239,7 +239,7 @@ impl Review {
 
     /// The plugins of the controller. The order in which the real ones speak changes with each of its starts.
     fn webhook(&self, job: &TrainJob, runtime: &Runtime, new: &Value) -> Result<(), Stop> {
-        let (mut template, policy) = assembly::template(job, runtime)
+        let (mut template, policy) = template::of(job, runtime)
             .map_err(|error| Stop(Stage::Admission, vec![Violation::new("crd:types", None, error.to_string())]))?;
         let mut found = initializer::check(job, &template);
         if let Some(old) = &self.old {

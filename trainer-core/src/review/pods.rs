@@ -6,7 +6,10 @@ use super::{invalid, names};
 use crate::{
     Violation,
     api::{EnvVar, Quantity},
-    plan::assembly::{Assembly, Draft, Resources, Step},
+    plan::{
+        assembly::{Assembly, Draft, Step},
+        resources::Resources,
+    },
 };
 
 const SOURCES: [&str; 5] = ["configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef"];

@@ -7,7 +7,8 @@ use crate::{
     Violation,
     api::TrainJob,
     plan::{
-        assembly::{Assembly, ProcessCount},
+        assembly::Assembly,
+        resources::ProcessCount,
         torchtune::{
             LLAMA3_2_1B, LLAMA3_2_3B, LLAMA3_3_70B, MANAGED_KEYS, MODELS, QWEN2_5_1_5B, asks_for_lora, asks_for_qlora,
             model, recipe,
