@@ -27,7 +27,9 @@ pub(super) fn judge(folder: &JobFolder, submission: &Submission, lock: &Lock) ->
         Some(supervisor) if supervisor.boot != machine::boot_id() => "the machine was restarted",
         Some(_) => "its supervisor was killed",
     };
-    process::kill_all(DYING, || process::members(Mark { uid: &submission.uid, node: None }, None, &[]));
+    if !process::kill_all(DYING, || process::members(Mark { uid: &submission.uid, node: None }, None, &[])) {
+        folder.record_event(Severity::Warning, "ProcessesLeft", "job", "some processes of the job don't end");
+    }
     conclude(folder, status, cause, lock)
 }
 

@@ -14,6 +14,7 @@ use trainer_core::{
 };
 
 use super::{
+    LONGEST_RECORD,
     cri::{self, Kind},
     writer::rotated,
 };
@@ -205,7 +206,7 @@ impl OpenFile {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let mut reader = BufReader::with_capacity(64 * 1024, file);
+        let mut reader = BufReader::with_capacity(2 * LONGEST_RECORD, file);
         let mut first = Vec::new();
         // Longer than any that opens a rotated file, and not as long as a damaged file may be.
         reader.by_ref().take(128).read_until(b'\n', &mut first)?;
