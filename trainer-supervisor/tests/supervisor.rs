@@ -142,7 +142,8 @@ async fn the_next_command_ends_what_outlived_reaper_and_supervisor(place: Place)
 }
 
 async fn a_stop_that_loses_its_supervisor_is_still_a_stop(place: Place) {
-    let job = place.start("trap '' TERM; while :; do sleep 0.1; done", 1).await;
+    let job = place.start("trap '' TERM; echo up; while :; do sleep 0.1; done", 1).await;
+    place.first_line(&job).await;
     place.jobs.stop(&job.name, &StopRequest { grace: Some(Duration::from_secs(60)) }).await.unwrap();
     place.reaches(&job.name, Phase::Stopping).await;
     place::kill(place.tree(&job).supervisor);
@@ -197,7 +198,8 @@ async fn a_failed_start_leaves_nothing(place: Place) {
 }
 
 async fn a_second_stop_can_shorten_the_grace(place: Place) {
-    let job = place.start("trap '' TERM; while :; do sleep 0.1; done", 1).await;
+    let job = place.start("trap '' TERM; echo up; while :; do sleep 0.1; done", 1).await;
+    place.first_line(&job).await;
     let start = Instant::now();
     place.jobs.stop(&job.name, &StopRequest { grace: Some(Duration::from_secs(600)) }).await.unwrap();
     place.reaches(&job.name, Phase::Stopping).await;
