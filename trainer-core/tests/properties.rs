@@ -140,6 +140,23 @@ fn plan_of(job: &Value, runtime: &Value) -> Option<trainer_core::Result<trainer_
     Some(plan(&job, &runtime))
 }
 
+#[test]
+fn a_patch_applied_twice_is_a_patch_applied_once() {
+    let mut compared = 0;
+    for (job, runtime) in SEEDS.iter() {
+        let (Some(runtime), Some(patches)) = (runtime, job["spec"]["runtimePatches"].as_array()) else { continue };
+        if !matches!(review(job, Some(runtime)), Verdict::Accepted { .. }) {
+            continue;
+        }
+        let mut twice = job.clone();
+        twice["spec"]["runtimePatches"] = patches.iter().flat_map(|patch| [patch.clone(), patch.clone()]).collect();
+        let of = |job: &Value| plan_of(job, runtime).unwrap().unwrap();
+        assert_eq!(of(job), of(&twice), "{}", job["metadata"]["name"]);
+        compared += 1;
+    }
+    assert!(compared > 10, "{compared}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
