@@ -1,8 +1,8 @@
 //! A node that is a process of this machine, with everything that it starts.
 
 use std::{
-    collections::HashSet, ffi::OsString, os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio,
-    time::Duration,
+    collections::HashSet, ffi::OsString, ops::RangeInclusive, os::unix::process::ExitStatusExt as _, path::PathBuf,
+    process::Stdio, time::Duration,
 };
 
 use rustix::process::Signal;
@@ -21,8 +21,9 @@ use crate::{
     tree,
 };
 
-/// How often a node that is ending is looked at, once its first process has ended.
-const POLL: Duration = Duration::from_millis(20);
+/// How often a node that is ending is looked at, once its first process has ended: seldom after a while, because a
+/// look is at every process of the machine.
+const POLL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(320);
 
 /// What to run as a node.
 #[derive(Clone, Debug)]
@@ -101,13 +102,15 @@ impl LaunchedNode for NodeProcess {
             Error::new(ErrorKind::Io, format!("failed to wait for a process: {error}")).with_source(error)
         })?;
         // A shell that was asked to end is gone before the program that it runs has written its last checkpoint.
+        let mut pause = *POLL.start();
         while self.asked.is_some() {
             let members = self.members();
             if members.is_empty() {
                 break;
             }
             self.ask(&members, process::is_orphan);
-            sleep(POLL).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(*POLL.end());
         }
         Ok(match (status.code(), status.signal()) {
             (Some(code), _) => NodeExit::Code(code),
