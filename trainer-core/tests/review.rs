@@ -114,6 +114,30 @@ fn a_quantity_with_a_fraction_is_no_integer() {
 }
 
 #[test]
+fn a_time_is_read_as_go_reads_it() {
+    let said_of = |time: &str| {
+        let patch = format!("suspend: true, runtimePatches: [{{manager: a.io/b, time: '{time}'}}]");
+        match verdict(&spec(&patch), RUNTIME) {
+            Verdict::Accepted { .. } => None,
+            Verdict::Rejected(rejection) => Some(said(&rejection).rsplit(": ").next().unwrap().to_owned()),
+        }
+    };
+    for sound in ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.678+01:00", "2026-01-02T03:04:05-00:30"] {
+        assert_eq!(said_of(sound), None, "{sound}");
+    }
+    for (time, message) in [
+        ("2026-1-02T03:04:05Z", r#"cannot parse "1-02T03:04:05Z" as "01""#),
+        ("2026-01-02 03:04:05Z", r#"cannot parse " 03:04:05Z" as "T""#),
+        ("2026-01-02T03:04:05", r#"cannot parse "" as "Z07:00""#),
+        ("2026-01-02T03:04:05+0100", r#"cannot parse "+0100" as "Z07:00""#),
+        ("2026-01-02T03:04:05*01:00", r#"cannot parse "*01:00" as "Z07:00""#),
+    ] {
+        let said = said_of(time);
+        assert!(said.as_deref().is_some_and(|said| message.ends_with(said)), "{time}: {said:?}");
+    }
+}
+
+#[test]
 fn a_label_key_is_judged_part_by_part() {
     for (key, message) in [
         ("A.B/c", "prefix part a lowercase RFC 1123 subdomain"),
@@ -190,6 +214,32 @@ fn a_runtime_of_which_no_job_can_run_is_refused_with_the_job() {
             "                volumes: [{name: v, emptyDir: {}, hostPath: {path: /x}}]\n                containers:",
             "may not specify more than 1 volume type",
         ),
+        (
+            "                containers:",
+            "                volumes: [{name: V_1, emptyDir: {}}]\n                containers:",
+            "a lowercase RFC 1123 label",
+        ),
+        (
+            "                - {name: node, image: i}",
+            "                - {name: node, image: i}\n                initContainers: [{name: node, image: i}]",
+            "Duplicate value: \"node\"",
+        ),
+        (
+            "                containers:",
+            "                tolerations: [{key: a, effect: Never}]\n                containers:",
+            "supported values: \"NoSchedule\"",
+        ),
+        (
+            "      - name: node\n",
+            "      - name: node\n        dependsOn: [{name: node, status: Ready}]\n",
+            "DependsOn can't be set for the first ReplicatedJob",
+        ),
+        (
+            template,
+            "      coordinator: {replicatedJob: node, jobIndex: 1}\n      replicatedJobs:\n      - name: node\n",
+            "coordinator job index 1 is invalid for replicatedJob node",
+        ),
+        ("      - name: node\n", "      - name: Node\n", "a DNS-1035 label must consist of"),
         (
             template,
             "      failurePolicy: {rules: [{name: x, action: FailJobSet, targetReplicatedJobs: [ghost]}]}\n      replicatedJobs:\n      - name: node\n",

@@ -120,3 +120,45 @@ fn merge_lists(original: Vec<Value>, patch: Vec<Value>, key: &str) -> Vec<Value>
     merged.extend(only_original);
     merged
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(original: &Value, patch: &Value) -> Value {
+        let mut original = original.as_object().cloned().unwrap_or_default();
+        merge_maps(&mut original, as_sent(patch).as_object().cloned().unwrap_or_default());
+        original.into()
+    }
+
+    #[test]
+    fn lists_with_a_key_are_merged_and_others_replaced() {
+        let original = json!({
+            "imagePullSecrets": [{"name": "a"}],
+            "tolerations": [{"key": "a"}],
+            "containers": [{"name": "c", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}],
+        });
+        let patch = json!({
+            "imagePullSecrets": [{"name": "b"}],
+            "tolerations": [{"key": "b"}],
+            "containers": [{"name": "c", "env": [{"name": "B", "value": "3"}]}],
+        });
+        let expected = json!({
+            "imagePullSecrets": [{"name": "b"}, {"name": "a"}],
+            "tolerations": [{"key": "b"}],
+            "containers": [{"name": "c", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "3"}]}],
+        });
+        assert_eq!(merged(&original, &patch), expected);
+    }
+
+    #[test]
+    fn what_go_leaves_out_of_a_patch_changes_nothing() {
+        let original =
+            json!({"serviceAccountName": "s", "containers": [{"name": "c", "env": [{"name": "A", "value": "1"}]}]});
+        let patch = json!({"volumes": null, "containers": [{"name": "c", "env": [{"name": "A", "value": ""}], "volumeMounts": []}]});
+        assert_eq!(merged(&original, &patch), original);
+        assert_eq!(merged(&original, &json!({"serviceAccountName": ""}))["serviceAccountName"], "");
+    }
+}

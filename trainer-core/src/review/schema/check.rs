@@ -212,3 +212,18 @@ fn is_quantity(text: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_stricter_on_quantities_than_the_controller() {
+        for sound in ["1", "+1", "-1.", ".5", "1.5", "500m", "1Gi", "2e3", "1E-3", "1e+.5", "7E"] {
+            assert!(is_quantity(sound), "{sound}");
+        }
+        for bad in ["", ".", "m", "+", "1 Gi", "1gi", "1i", "1e", "1e3m", "--1", "1..5", "1mm", "ä"] {
+            assert!(!is_quantity(bad), "{bad}");
+        }
+    }
+}
