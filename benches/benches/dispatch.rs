@@ -1,13 +1,17 @@
-//! The time of 1024 calls on backends in random order, behind each kind of dispatch.
+//! The time of 1024 calls on backends in random order, behind each kind of dispatch; and of a process, for comparison.
 
 #![allow(missing_docs, clippy::unwrap_used)]
+
+use std::process::Command;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use trainer_benches::{CALLS, Mixture};
 
+type Calls = (&'static str, fn(&Mixture) -> usize);
+
 fn dispatch(criterion: &mut Criterion) {
     let mixture = Mixture::new().unwrap();
-    let kinds: [(&str, [(&str, fn(&Mixture) -> usize); 4]); 2] = [
+    let kinds: [(&str, [Calls; 4]); 2] = [
         (
             "sync",
             [
@@ -37,5 +41,12 @@ fn dispatch(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, dispatch);
+/// The least that any engine does for one node.
+fn process(criterion: &mut Criterion) {
+    criterion.bench_function("a process that does nothing", |bencher| {
+        bencher.iter(|| Command::new("true").status().unwrap());
+    });
+}
+
+criterion_group!(benches, dispatch, process);
 criterion_main!(benches);

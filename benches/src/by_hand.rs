@@ -1,6 +1,6 @@
 //! What one would write without a registry.
 
-use trainer::{JobName, Result, TrainerBackend};
+use trainer::prelude::*;
 
 use crate::{Amber, Blue, Coral, Denim};
 
@@ -16,29 +16,72 @@ pub enum ByHand {
     Denim(Denim),
 }
 
-impl ByHand {
-    /// A synchronous call.
-    #[inline]
-    pub fn stops_on_interrupt(&self) -> bool {
-        match self {
-            Self::Amber(backend) => backend.stops_on_interrupt(),
-            Self::Blue(backend) => backend.stops_on_interrupt(),
-            Self::Coral(backend) => backend.stops_on_interrupt(),
-            Self::Denim(backend) => backend.stops_on_interrupt(),
+macro_rules! in_each {
+    ($enum:expr, $backend:ident => $call:expr) => {
+        match $enum {
+            ByHand::Amber($backend) => $call,
+            ByHand::Blue($backend) => $call,
+            ByHand::Coral($backend) => $call,
+            ByHand::Denim($backend) => $call,
         }
-    }
+    };
+}
 
-    /// An asynchronous call.
-    ///
-    /// # Errors
-    /// As the backend has it.
+impl TrainerBackend for ByHand {
     #[inline]
-    pub async fn resume(&self, name: &JobName) -> Result<()> {
-        match self {
-            Self::Amber(backend) => backend.resume(name).await,
-            Self::Blue(backend) => backend.resume(name).await,
-            Self::Coral(backend) => backend.resume(name).await,
-            Self::Denim(backend) => backend.resume(name).await,
-        }
+    fn stops_on_interrupt(&self) -> bool {
+        in_each!(self, backend => backend.stops_on_interrupt())
+    }
+    #[inline]
+    async fn check(&self) -> Result<Vec<Finding>> {
+        in_each!(self, backend => backend.check().await)
+    }
+    #[inline]
+    async fn runtimes(&self) -> Result<Vec<Runtime>> {
+        in_each!(self, backend => backend.runtimes().await)
+    }
+    #[inline]
+    async fn runtime(&self, reference: &RuntimeRef) -> Result<Option<Runtime>> {
+        in_each!(self, backend => backend.runtime(reference).await)
+    }
+    #[inline]
+    async fn preview(&self, job: &ReviewedJob) -> Result<LaunchPlan> {
+        in_each!(self, backend => backend.preview(job).await)
+    }
+    #[inline]
+    async fn submit(&self, job: &ReviewedJob) -> Result<Job> {
+        in_each!(self, backend => backend.submit(job).await)
+    }
+    #[inline]
+    async fn get(&self, name: &JobName) -> Result<Job> {
+        in_each!(self, backend => backend.get(name).await)
+    }
+    #[inline]
+    async fn list(&self, query: &ListQuery) -> Result<Page<Job>> {
+        in_each!(self, backend => backend.list(query).await)
+    }
+    #[inline]
+    async fn watch(&self, name: &JobName) -> Result<JobStream> {
+        in_each!(self, backend => backend.watch(name).await)
+    }
+    #[inline]
+    async fn logs(&self, name: &JobName, query: &LogQuery) -> Result<LogStream> {
+        in_each!(self, backend => backend.logs(name, query).await)
+    }
+    #[inline]
+    async fn events(&self, name: &JobName) -> Result<Vec<Event>> {
+        in_each!(self, backend => backend.events(name).await)
+    }
+    #[inline]
+    async fn stop(&self, name: &JobName, request: &StopRequest) -> Result<()> {
+        in_each!(self, backend => backend.stop(name, request).await)
+    }
+    #[inline]
+    async fn resume(&self, name: &JobName) -> Result<()> {
+        in_each!(self, backend => backend.resume(name).await)
+    }
+    #[inline]
+    async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
+        in_each!(self, backend => backend.delete(name, request).await)
     }
 }

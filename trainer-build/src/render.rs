@@ -104,7 +104,15 @@ impl<'a> Registry<'a> {
         let doc = format!(" The {word}s of this build; which one is chosen by name, at run time.");
         let variants = enabled.iter().map(|Variant { ident, path, entry }| {
             let doc = format!(" `{}`: {}.", entry.name, entry.description);
-            quote!(#[doc = #doc] #ident(#path))
+            quote!(#[doc = #doc] #ident(#path),)
+        });
+        // `enum_dispatch` needs a variant. Beside others it would cost: the compiler would not see that its
+        // futures are never polled.
+        let never = enabled.is_empty().then(|| {
+            quote!(
+                #[doc(hidden)]
+                __Never(::trainer::registry::Never),
+            )
         });
         quote! {
             ::trainer::#repeat!(#[::trainer::__private::enum_dispatch] #[::trainer::erase]);
@@ -113,9 +121,8 @@ impl<'a> Registry<'a> {
             #[::trainer::__private::enum_dispatch(#contract)]
             #[allow(clippy::large_enum_variant)]
             pub enum #name {
-                #(#variants,)*
-                #[doc(hidden)]
-                __Never(::trainer::registry::Never),
+                #(#variants)*
+                #never
             }
         }
     }
@@ -189,7 +196,8 @@ impl<'a> Registry<'a> {
             self.by_name(|ident, path| quote!(::trainer::registry::connect::<#path>(name, config).map(Self::#ident)));
         let keys_arms =
             self.by_name(|_, path| quote!(Some((<#path as #connect>::CONFIG, <#path as #connect>::OPTIONS))));
-        let kind_arms = enabled.iter().map(|Variant { ident, .. }| quote!(Self::#ident(_) => #kind_name::#ident));
+        let kind_arms = enabled.iter().map(|Variant { ident, .. }| quote!(Self::#ident(_) => #kind_name::#ident,));
+        let never = enabled.is_empty().then(|| quote!(Self::__Never(never) => match *never {},));
         // A `match` without arms makes the arguments beside it unused.
         let allow = enabled.is_empty().then(|| quote!(#[allow(unreachable_code, unused_variables)]));
         quote! {
@@ -198,8 +206,8 @@ impl<'a> Registry<'a> {
                 #[must_use]
                 pub const fn kind(&self) -> #kind_name {
                     match self {
-                        #(#kind_arms,)*
-                        Self::__Never(never) => match *never {},
+                        #(#kind_arms)*
+                        #never
                     }
                 }
             }

@@ -27,7 +27,7 @@ pub trait Registered {
     const DESCRIPTION: &'static str;
 }
 
-/// The type without values. It is a variant of every generated enum, so that one without others compiles.
+/// The type without values: the variant of a generated enum that has no other.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Never {}
