@@ -65,6 +65,7 @@ trials![
     the_data_loaders_of_a_program_are_not_asked_to_end,
     attempts_have_error_files_of_their_own,
     an_exception_in_the_error_file_is_the_reason,
+    the_node_at_fault_is_blamed_not_those_that_lost_it,
     a_job_that_submits_a_job_does_not_take_it_along,
     a_long_log_is_rotated_and_its_loss_is_marked,
     a_log_that_can_not_be_written_stops_no_training,
@@ -250,6 +251,19 @@ async fn an_exception_in_the_error_file_is_the_reason(place: Place) {
     let job = place.start(&script, 1).await;
     let job = place.reaches(&job.name, Phase::Failed).await;
     assert_eq!(job.reason.unwrap(), "node 0 exited with code 1: RuntimeError: NCCL timed out");
+}
+
+async fn the_node_at_fault_is_blamed_not_those_that_lost_it(place: Place) {
+    let report = |text: &str| format!(r#"{{"message": {{"message": "{text}", "extraInfo": {{"timestamp": "1"}}}}}}"#);
+    let lost = report("RuntimeError: Connection closed by peer [127.0.0.1]:1");
+    let own = report("ValueError: bad batch");
+    let script = format!(
+        "if [ $TRAINER_NODE = 1 ]; then sleep 0.3; echo '{own}' > $TORCHELASTIC_ERROR_FILE; exit 7; fi
+        echo '{lost}' > $TORCHELASTIC_ERROR_FILE; exit 1"
+    );
+    let job = place.start(&script, 2).await;
+    let job = place.reaches(&job.name, Phase::Failed).await;
+    assert_eq!(job.reason.unwrap(), "node 1 exited with code 7: ValueError: bad batch");
 }
 
 async fn a_job_that_submits_a_job_does_not_take_it_along(place: Place) {

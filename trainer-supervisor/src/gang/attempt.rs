@@ -14,7 +14,9 @@ use trainer_core::{
 };
 
 use super::{
-    Control, Interrupt, Record, grace,
+    Control, Interrupt, Record,
+    blame::{Guilt, SETTLING},
+    grace,
     node::{NodeEnd, NodeFiles, follow},
 };
 use crate::launcher::{Ending, Launcher};
@@ -31,6 +33,7 @@ pub(super) struct Failure {
     /// Index of the step.
     pub(super) step: usize,
     pub(super) reason: String,
+    guilt: Guilt,
     /// What came while the other nodes were being ended.
     pub(super) interrupt: Option<Interrupt>,
 }
@@ -43,7 +46,7 @@ pub(super) async fn run<L: Launcher>(
 ) -> AttemptEnd {
     let plan = localize(record.plan(), world);
     let (ending, _) = watch::channel(None);
-    let mut gang = Gang { running: FuturesUnordered::new(), ending, kill_at: None, end: None };
+    let mut gang = Gang { running: FuturesUnordered::new(), ending, terminate_at: None, kill_at: None, end: None };
     loop {
         if gang.end.is_none() {
             if is_successful(record, &plan) {
@@ -55,27 +58,34 @@ pub(super) async fn run<L: Launcher>(
         if gang.running.is_empty() {
             break;
         }
-        let kill_at = gang.kill_at;
+        let (terminate_at, kill_at) = (gang.terminate_at, gang.kill_at);
         tokio::select! {
             biased;
             Some(ended) = gang.running.next() => gang.note_end(record, &plan, ended),
             interrupt = control.next() => gang.interrupt(record, interrupt),
-            () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => gang.kill(),
+            () = at(terminate_at), if terminate_at.is_some() => gang.terminate(grace(&plan)),
+            () = at(kill_at), if kill_at.is_some() => gang.kill(),
         }
     }
     // Nothing runs and nothing is due: a plan whose steps wait for each other.
     gang.end.unwrap_or_else(|| {
         let waiting = record.steps().iter().position(|step| step.phase == Phase::Created).unwrap_or_default();
         let reason = "its steps wait for each other".to_owned();
-        AttemptEnd::Failed(Failure { step: waiting, reason, interrupt: None })
+        AttemptEnd::Failed(Failure { step: waiting, reason, guilt: Guilt::of(None), interrupt: None })
     })
+}
+
+async fn at(time: Option<Instant>) {
+    sleep_until(time.unwrap_or_else(Instant::now)).await;
 }
 
 struct Gang {
     running: FuturesUnordered<Pin<Box<dyn Future<Output = NodeEnd>>>>,
     ending: watch::Sender<Option<Ending>>,
+    /// While it is set, a node has failed and the others still end by themselves.
+    terminate_at: Option<Instant>,
     kill_at: Option<Instant>,
-    /// Set once: what happens while the nodes end changes nothing about it.
+    /// Set once: what happens while the nodes end changes nothing about it, but for who is to blame.
     end: Option<AttemptEnd>,
 }
 
@@ -89,7 +99,8 @@ impl Gang {
             if let Err(reason) = self.launch(record, launcher, index, step).await {
                 record.event(Severity::Warning, "LaunchFailed", &step.name, reason.clone());
                 record.enter_step(index, Phase::Failed);
-                self.finish(AttemptEnd::Failed(Failure { step: index, reason, interrupt: None }), Duration::ZERO);
+                let failure = Failure { step: index, reason, guilt: Guilt::of(None), interrupt: None };
+                self.finish(AttemptEnd::Failed(failure), Duration::ZERO);
                 return;
             }
             record.launched(index);
@@ -122,9 +133,11 @@ impl Gang {
     fn note_end(&mut self, record: &mut Record, plan: &LaunchPlan, ended: NodeEnd) {
         let Some(step) = plan.steps.get(ended.step) else { return };
         let name = node_name(step, ended.node.0);
-        let expected = self.end.is_some();
+        let expected = self.end.is_some() && self.terminate_at.is_none();
         let failed = !ended.exit.is_success();
         let cause = ended.cause.filter(|_| failed && !expected);
+        let guilt = Guilt::of(cause.as_ref());
+        let cause = cause.map(|cause| cause.text);
         record.ended(ended.step, ended.node, ended.exit, expected, cause.clone());
         if !failed || expected {
             return;
@@ -135,7 +148,19 @@ impl Gang {
         };
         let object = format!("{}-{}", step.name, ended.node);
         record.event(Severity::Warning, "NodeFailed", &object, reason.clone());
-        self.finish(AttemptEnd::Failed(Failure { step: ended.step, reason, interrupt: None }), grace(plan));
+        match &mut self.end {
+            Some(AttemptEnd::Failed(first)) => {
+                if guilt < first.guilt {
+                    (first.step, first.reason, first.guilt) = (ended.step, reason, guilt);
+                }
+            }
+            Some(_) => {}
+            None => {
+                let failure = Failure { step: ended.step, reason, guilt, interrupt: None };
+                self.end = Some(AttemptEnd::Failed(failure));
+                self.terminate_at = Some(Instant::now() + SETTLING);
+            }
+        }
     }
 
     fn interrupt(&mut self, record: &mut Record, interrupt: Interrupt) {
@@ -158,6 +183,9 @@ impl Gang {
                 if let AttemptEnd::Failed(failure) = end {
                     failure.interrupt = Some(interrupt);
                 }
+                if self.terminate_at.is_some() {
+                    return self.terminate(grace);
+                }
                 // Whoever asks again may be in more of a hurry.
                 let sooner = Instant::now() + grace;
                 self.kill_at = self.kill_at.map(|planned| planned.min(sooner));
@@ -171,6 +199,11 @@ impl Gang {
         if self.running.is_empty() {
             return;
         }
+        self.terminate(grace);
+    }
+
+    fn terminate(&mut self, grace: Duration) {
+        self.terminate_at = None;
         if grace.is_zero() {
             self.kill();
         } else {

@@ -1,6 +1,7 @@
 //! The supervisor proper: attempts of a gang, until the job has settled.
 
 mod attempt;
+mod blame;
 mod control;
 mod node;
 mod record;
@@ -94,7 +95,7 @@ async fn settle<L: Launcher>(
             AttemptEnd::Interrupted(interrupt) => return Ok(stopped(&interrupt)),
             AttemptEnd::Failed(failure) => failure,
         };
-        let Failure { step, reason, interrupt } = failure;
+        let Failure { step, reason, interrupt, .. } = failure;
         let (limit, count) = match (record.plan().steps.get(step), failures.get_mut(step)) {
             (Some(planned), Some(count)) => (planned.backoff_limit, count),
             _ => return Ok((Phase::Failed, Some(reason))),

@@ -3,10 +3,12 @@
 use std::{cell::RefCell, fs, path::PathBuf, time::Duration};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::{sync::watch, time::timeout};
 use trainer_core::{NodeIndex, job::NodeExit};
 
+use super::blame::Cause;
 use crate::{
     launcher::{Ending, LaunchedNode},
     logs::{LastWords, NodeLog, pump},
@@ -24,7 +26,7 @@ pub(super) struct NodeEnd {
     pub(super) node: NodeIndex,
     pub(super) exit: NodeExit,
     /// What it said of the cause.
-    pub(super) cause: Option<String>,
+    pub(super) cause: Option<Cause>,
 }
 
 /// What belongs to a node beside itself.
@@ -61,7 +63,8 @@ pub(super) async fn follow(
         let _ = timeout(DRAINING, pumps).await;
     }
     let exception = read_exception(&files.error);
-    let cause = exception.or_else(|| last_words.borrow().cause().map(str::to_owned));
+    let said = || last_words.borrow().cause().map(|text| Cause { text: text.to_owned(), time: None });
+    let cause = exception.or_else(said);
     NodeEnd { step, node: index, exit, cause }
 }
 
@@ -89,7 +92,7 @@ async fn live(node: &mut impl LaunchedNode, ending: &mut watch::Receiver<Option<
 }
 
 /// The exception that torchrun, or a program that uses its protocol, left in the error file.
-fn read_exception(path: &PathBuf) -> Option<String> {
+fn read_exception(path: &PathBuf) -> Option<Cause> {
     #[derive(Deserialize)]
     struct Report {
         message: Message,
@@ -97,16 +100,29 @@ fn read_exception(path: &PathBuf) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Message {
-        Detailed { message: String },
+        Detailed {
+            message: String,
+            #[serde(default, rename = "extraInfo")]
+            extra: Extra,
+        },
         Plain(String),
+    }
+    #[derive(Default, Deserialize)]
+    struct Extra {
+        /// Seconds since 1970, as text in some versions.
+        #[serde(default)]
+        timestamp: serde_json::Value,
     }
     const LARGEST: u64 = 1024 * 1024;
     if fs::metadata(path).ok()?.len() > LARGEST {
         return None;
     }
     let report: Report = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let message = match report.message {
-        Message::Detailed { message } | Message::Plain(message) => message,
+    let (message, time) = match report.message {
+        Message::Detailed { message, extra } => (message, extra.timestamp),
+        Message::Plain(message) => (message, serde_json::Value::Null),
     };
-    message.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    let seconds = time.as_i64().or_else(|| time.as_str()?.parse().ok());
+    let text = message.lines().rev().find(|line| !line.trim().is_empty())?.trim().to_owned();
+    Some(Cause { text, time: seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()) })
 }
