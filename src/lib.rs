@@ -8,7 +8,7 @@
 //!   [`ConnectBackend`](registry::ConnectBackend), registers it by [`register_backend`], and calls
 //!   `trainer_build::record()` in its build script.
 //! - A binary with a choice of backends calls `trainer_build::generate()` in its build script, and
-//!   [`registry!`] and [`main`](cli::main) in `main.rs`.
+//!   [`registry!`] and `trainer::main` in `main.rs`.
 //!
 //! **Architecture invariant: no logic.** The crates below do the work; the command, in `cli`, is a
 //! client of them like any other. The generated registry names everything through this crate.
@@ -56,3 +56,7 @@ pub mod __private {
     pub use enum_dispatch::enum_dispatch;
     pub use serde_json::{Map, Value};
 }
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -10,25 +10,22 @@ use crate::{
 
 /// Format, lints, documentation, features, tidiness.
 pub(crate) fn parts(workspace: &Workspace) -> Vec<Part> {
-    let lint = ["clippy", "--workspace", "--all-targets", "--all-features"];
-    let mut docs = workspace.cargo(&["doc", "--workspace", "--all-features", "--no-deps"]);
+    let lint = ["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"];
+    let mut docs = workspace.cargo(&["doc", "--quiet", "--workspace", "--all-features", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     vec![
-        both("format", workspace, &["fmt", "--all"], &["--", "--check", "--color=never"]),
-        both("lints", workspace, &lint, &["--", "--deny", "warnings"]),
+        everywhere("format", workspace, &["fmt", "--all", "--", "--check", "--color=never"]),
+        everywhere("lints", workspace, &lint),
         Part::commands("docs", [docs]),
         features(workspace),
         tidy(workspace),
     ]
 }
 
-/// The same command here and in the workspace that stands for somebody else's.
-fn both(name: &str, workspace: &Workspace, command: &[&str], arguments: &[&str]) -> Part {
-    let mut commands = [workspace.cargo(command), workspace.cargo_outside(command)];
-    for command in &mut commands {
-        command.args(arguments);
-    }
-    Part::commands(name, commands)
+/// The same command here and in the examples that stand for somebody else's code.
+fn everywhere(name: &str, workspace: &Workspace, command: &[&str]) -> Part {
+    let examples = workspace.examples.iter().map(|example| workspace.cargo_in_example(example, command));
+    Part::commands(name, [workspace.cargo(command)].into_iter().chain(examples))
 }
 
 /// Each package with none of its features, each alone, and all: no warning in any.
@@ -47,6 +44,7 @@ fn sets(package: &Package, workspace: &Workspace) -> Vec<Command> {
             // Clippy's driver denies warnings for our crates only; RUSTFLAGS would build all dependencies again.
             workspace.cargo(&[
                 "clippy",
+                "--quiet",
                 "--package",
                 &package.name,
                 "--no-default-features",

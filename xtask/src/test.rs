@@ -30,19 +30,21 @@ pub(crate) fn parts(workspace: &Workspace, engines: Engines) -> Vec<Part> {
         let command = ["test", "--workspace", "--all-features", "--no-fail-fast"];
         with_engines(workspace.cargo(&[&command, arguments].concat()))
     };
-    let test_outside = |arguments: &[&str]| {
-        with_engines(workspace.cargo_outside(&[&["test", "--workspace", "--no-fail-fast"], arguments].concat()))
+    let test_example = |example: &str, arguments: &[&str]| {
+        let command = ["test", "--workspace", "--no-fail-fast"];
+        with_engines(workspace.cargo_in_example(example, &[&command, arguments].concat()))
     };
 
-    let build = [test(&["--quiet", "--no-run"]), test_outside(&["--quiet", "--no-run"])];
+    let quiet = ["--quiet", "--no-run"];
+    let build_examples = workspace.examples.iter().map(|example| test_example(example, &quiet));
     let mut parts = vec![
-        Part::commands("build", build).essential(),
+        Part::commands("build", [test(&quiet)].into_iter().chain(build_examples)).essential(),
         digits::part(workspace, engines).alongside(),
         Part::commands("unit tests", [test(&["--lib", "--bins"])]),
     ];
     let targets: BTreeSet<_> = workspace.packages.iter().flat_map(|package| &package.tests).collect();
     parts.extend(targets.into_iter().map(|target| Part::commands(target, [test(&["--test", target])])));
     parts.push(Part::commands("doctests", [test(&["--doc"])]));
-    parts.push(Part::commands("custom-binary", [test_outside(&[])]));
+    parts.extend(workspace.examples.iter().map(|example| Part::commands(example, [test_example(example, &[])])));
     parts
 }

@@ -1,13 +1,14 @@
 //! Where things are, as Cargo says.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
 use crate::Result;
-
-/// A plug-in and a binary with it, as somebody else would have them.
-const OUTSIDE: &str = "examples/custom-binary";
 
 /// What `cargo metadata` says of this workspace.
 pub(crate) struct Workspace {
@@ -17,6 +18,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// Its packages.
     pub(crate) packages: Vec<Package>,
+    /// Names of the folders in `examples/` that are workspaces of their own.
+    pub(crate) examples: Vec<String>,
 }
 
 /// A package of the workspace.
@@ -36,8 +39,10 @@ impl Workspace {
             return Err(format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let root = PathBuf::from(text(&metadata["workspace_root"]));
         Ok(Self {
-            root: PathBuf::from(text(&metadata["workspace_root"])),
+            examples: examples(&root)?,
+            root,
             target: PathBuf::from(text(&metadata["target_directory"])),
             packages: list(&metadata["packages"]).iter().map(Package::read).collect(),
         })
@@ -50,11 +55,11 @@ impl Workspace {
         command
     }
 
-    /// Cargo in the workspace that stands for somebody else's. It shares our target folder, so that what
-    /// both need is built once.
-    pub(crate) fn cargo_outside(&self, arguments: &[&str]) -> Command {
+    /// Cargo in the workspace of an example. It shares our target folder, so that what both need is built once.
+    pub(crate) fn cargo_in_example(&self, example: &str, arguments: &[&str]) -> Command {
         let mut command = cargo();
-        command.args(arguments).current_dir(self.root.join(OUTSIDE)).env("CARGO_TARGET_DIR", &self.target);
+        command.args(arguments).current_dir(self.root.join("examples").join(example));
+        command.env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
@@ -75,6 +80,14 @@ impl Package {
             tests: tests.map(|target| text(&target["name"])).collect(),
         }
     }
+}
+
+fn examples(root: &Path) -> Result<Vec<String>> {
+    let folders: Vec<_> = fs::read_dir(root.join("examples"))?.collect::<Result<_, _>>()?;
+    let workspaces = folders.into_iter().filter(|folder| folder.path().join("Cargo.toml").is_file());
+    let mut names: Vec<_> = workspaces.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// The Cargo that runs this.
