@@ -5,7 +5,7 @@ use crate::registry::BackendRegistry;
 /// Call it first in `main`, before any thread is started.
 ///
 /// A backend may start this same executable again, to supervise a job. There it does that and ends the
-/// process; in every other process it returns at once. [`main`](crate::cli::main) does it by itself.
+/// process; in every other process it returns at once. `trainer::main` does it by itself.
 pub fn init<B: BackendRegistry>() {
     #[cfg(target_os = "linux")]
     if let Some(code) = trainer_supervisor::entry(B::supervise) {
