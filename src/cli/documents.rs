@@ -6,7 +6,7 @@ use trainer_core::{
     Error, Result,
     api::{Runtime, TrainJob},
     manifest::{Document, Manifest},
-    review::{Rejection, Verdict, review},
+    review::{Rejection, Verdict, review, review_runtime},
 };
 
 /// Reads `file`, which has a job.
@@ -44,9 +44,17 @@ pub(super) fn accept(
     manifest: &Manifest,
     others: &[Runtime],
 ) -> Result<std::result::Result<Accepted, Rejection>> {
+    // Runtimes are created first, also those that this job doesn't name.
+    for runtime in &manifest.runtimes {
+        if let Verdict::Rejected(rejection) = review_runtime(&runtime.value) {
+            return Ok(Err(located(rejection, runtime)));
+        }
+    }
     let (kind, name) = runtime_of(document);
     let same = |runtime: &&Document| {
-        runtime.value["kind"].as_str() == Some(kind) && runtime.value["metadata"]["name"].as_str() == Some(name)
+        runtime.value["kind"].as_str() == Some(kind)
+            && runtime.value["metadata"]["name"].as_str() == Some(name)
+            && (kind != "TrainingRuntime" || namespace(runtime) == namespace(document))
     };
     let own = manifest.runtimes.iter().find(same);
     let other = others.iter().find(|runtime| runtime.kind.to_string() == kind && runtime.name() == name);
@@ -77,12 +85,12 @@ fn runtime_of(document: &Document) -> (&str, &str) {
     (reference["kind"].as_str().unwrap_or("ClusterTrainingRuntime"), reference["name"].as_str().unwrap_or_default())
 }
 
+fn namespace(document: &Document) -> &str {
+    document.value["metadata"]["namespace"].as_str().unwrap_or("default")
+}
+
 /// With line and column in the file for each objection.
-fn located(rejection: Rejection, document: &Document) -> Rejection {
-    let mut rejection = rejection;
-    for violation in &mut rejection.violations {
-        let (line, column) = document.position(violation.field.as_deref().unwrap_or_default());
-        (violation.line, violation.column) = (Some(line), Some(column));
-    }
+fn located(mut rejection: Rejection, document: &Document) -> Rejection {
+    rejection.locate(document);
     rejection
 }
