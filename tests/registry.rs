@@ -79,6 +79,7 @@ fn an_alias_chooses_its_backend_which_learns_which_one_it_was() {
     name: beta
     keys: Some([Key { name: "color", help: "any color" }])
     stops_on_interrupt: false
+    check_options: check_options was called
     check: selected "bravo", color "blue"
     runtimes: the default
     runtime: the default
@@ -112,8 +113,8 @@ fn a_name_that_chooses_nothing_is_answered_with_what_would() {
     hint: none
     ");
     assert_snapshot!(connect("several", &[], &["lean", "colour=blue"]), @r"
-    Invalid: the configuration of `lean` has no key `colour`
-    hint: the configuration of `lean` takes color
+    Invalid: the backend `lean` has no setting `colour`
+    hint: its settings are color
     ");
 }
 
@@ -125,6 +126,7 @@ fn every_method_of_the_contract_reaches_the_backend_through_the_enum() {
     name: alpha
     keys: Some([Key { name: "color", help: "any color" }])
     stops_on_interrupt: true
+    check_options: check_options was called
     check: selected "alpha", color ""
     runtimes: runtimes was called
     runtime: runtime was called

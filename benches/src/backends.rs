@@ -28,7 +28,6 @@ macro_rules! implement {
     ($backend:ty, $answer:expr) => {
         impl ConnectBackend for $backend {
             type Config = ();
-            type Options = ();
 
             fn connect(_selected: &str, (): ()) -> Result<Self> {
                 Ok(Self::default())
@@ -46,6 +45,9 @@ macro_rules! implement {
             }
             async fn watch(&self, _: &JobName) -> Result<JobStream> {
                 Ok(Box::pin(futures_util::stream::iter(None)))
+            }
+            fn check_options(&self, _: &JobOptions) -> Result<()> {
+                Ok(())
             }
             async fn check(&self) -> Result<Vec<Finding>> {
                 Ok(Vec::new())

@@ -33,6 +33,10 @@ impl TrainerBackend for ByHand {
         in_each!(self, backend => backend.stops_on_interrupt())
     }
     #[inline]
+    fn check_options(&self, options: &JobOptions) -> Result<()> {
+        in_each!(self, backend => backend.check_options(options))
+    }
+    #[inline]
     async fn check(&self) -> Result<Vec<Finding>> {
         in_each!(self, backend => backend.check().await)
     }

@@ -7,7 +7,7 @@ use crate::{
     api::{Runtime, RuntimeRef},
     job::{Event, Job, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
     plan::LaunchPlan,
-    request::ReviewedJob,
+    request::{JobOptions, ReviewedJob},
 };
 
 /// An execution engine that runs training jobs.
@@ -36,6 +36,14 @@ pub trait TrainerBackend: Send + Sync + 'static {
     fn stops_on_interrupt(&self) -> bool {
         false
     }
+
+    /// Refuses options of a job that the engine doesn't take:
+    /// [`read_options`](crate::registry::read_options) does it. Does no I/O, and comes before all else that a
+    /// submission asks of the engine.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the option and those there are.
+    fn check_options(&self, options: &JobOptions) -> Result<()>;
 
     /// The runtimes that the engine itself offers; none for an engine that has no such thing.
     ///

@@ -8,5 +8,5 @@ pub use crate::{
     plan::LaunchPlan,
     register_backend,
     registry::{BackendRegistry, ConnectBackend, Key, Known, Registered},
-    request::ReviewedJob,
+    request::{JobOptions, ReviewedJob},
 };

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, Result, TrainerBackend};
+use crate::{Error, ErrorKind, Result, TrainerBackend, request::JobOptions};
 
 /// The version of the contract between a plug-in and the binary that links it.
 ///
@@ -36,19 +36,16 @@ pub enum Never {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is registered as a backend, but nothing says how it is connected",
     label = "this type doesn't implement `ConnectBackend`",
-    note = "implement `ConnectBackend` for it: its `Config`, its `Options`, and `connect`"
+    note = "implement `ConnectBackend` for it: its `Config` and `connect`"
 )]
 pub trait ConnectBackend: TrainerBackend + Registered + Sized {
     /// Its section of the configuration: `[backends.NAME]`, and `-B key=value`.
     type Config: DeserializeOwned + Default;
 
-    /// What a job may ask of it: `-O key=value`. Checked before anything is created.
-    type Options: DeserializeOwned + Default;
-
     /// The keys of [`Config`](Self::Config), for people.
     const CONFIG: &'static [Key] = &[];
 
-    /// The keys of [`Options`](Self::Options), for people.
+    /// What a job may ask of it, `-O key=value`, for people. [`TrainerBackend::check_options`] takes no others.
     const OPTIONS: &'static [Key] = &[];
 
     /// Makes the backend, without any I/O. `selected` is the name or alias that was asked for.
@@ -139,7 +136,7 @@ pub trait BackendRegistry: TrainerBackend + Sized {
 /// `Invalid` for a configuration that doesn't fit.
 #[doc(hidden)]
 pub fn connect<B: ConnectBackend>(selected: &str, config: Map<String, Value>) -> Result<B> {
-    B::connect(selected, read_keys(&format!("the configuration of `{selected}`"), B::CONFIG, config)?)
+    B::connect(selected, read_keys(selected, "setting", B::CONFIG, &config)?)
 }
 
 /// Why `name` chooses nothing. Used by generated code; `what` is the kind of thing: `backend`.
@@ -169,8 +166,11 @@ fn unknown(what: &str, name: &str, known: &[Known]) -> Error {
         .min()
         .filter(|(distance, other)| *distance <= other.len() / 3 + 1);
     let list: Vec<_> = available.iter().map(|known| describe(known)).collect();
-    let list =
-        if list.is_empty() { format!("this build has no {what}s") } else { format!("there are {}", list.join(", ")) };
+    let list = match &list[..] {
+        [] => format!("this build has no {what}s"),
+        [one] => format!("there is {one}"),
+        several => format!("there are {}", several.join(", ")),
+    };
     let hint = match nearest {
         Some((_, nearest)) => format!("did you mean `{nearest}`? {list}"),
         None => list,
@@ -186,17 +186,76 @@ fn describe(known: &Known) -> String {
     }
 }
 
-/// Reads a backend's configuration or options from key–value pairs.
+/// Reads the options of a job for the backend `backend`, which takes `keys`: what
+/// [`TrainerBackend::check_options`] does.
 ///
 /// # Errors
-/// `Invalid`, naming the key that doesn't fit and those there are.
-#[doc(hidden)]
-pub fn read_keys<T: DeserializeOwned>(what: &str, keys: &[Key], values: Map<String, Value>) -> Result<T> {
+/// `Invalid`, naming the option that doesn't fit and those there are.
+pub fn read_options<T: DeserializeOwned>(backend: &str, keys: &[Key], options: &JobOptions) -> Result<T> {
+    read_keys(backend, "option", keys, options)
+}
+
+/// `word` is what the backend calls a key: `setting`.
+fn read_keys<T: DeserializeOwned>(backend: &str, word: &str, keys: &[Key], values: &Map<String, Value>) -> Result<T> {
     if let Some(unknown) = values.keys().find(|key| !keys.iter().any(|known| known.name == key.as_str())) {
+        let unknown = unknown.escape_default();
+        let error = Error::invalid(format!("the backend `{backend}` has no {word} `{unknown}`"));
         let known: Vec<_> = keys.iter().map(|key| key.name).collect();
-        let hint =
-            if known.is_empty() { format!("{what} takes none") } else { format!("{what} takes {}", known.join(", ")) };
-        return Err(Error::invalid(format!("{what} has no key `{unknown}`")).with_hint(hint));
+        return Err(error.with_hint(match known[..] {
+            [] => "it takes none".to_owned(),
+            _ => format!("its {word}s are {}", known.join(", ")),
+        }));
     }
-    serde_json::from_value(Value::Object(values)).map_err(|error| Error::invalid(format!("{what}: {error}")))
+    T::deserialize(values).map_err(|error| Error::invalid(format!("the {word}s of the backend `{backend}`: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const KEYS: &[Key] = &[Key { name: "partition", help: "" }, Key { name: "hours", help: "" }];
+
+    fn refusal(keys: &[Key], options: Value) -> String {
+        let options = options.as_object().unwrap();
+        let error = read_options::<BTreeMap<String, u32>>("slurm", keys, options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        format!("{error}; {}", error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn an_option_is_read_as_what_it_is() {
+        let options = json!({ "hours": 3 });
+        let read: BTreeMap<String, u32> = read_options("slurm", KEYS, options.as_object().unwrap()).unwrap();
+        assert_eq!(read["hours"], 3);
+        let why = refusal(KEYS, json!({ "hours": "three" }));
+        assert!(why.starts_with("the options of the backend `slurm`: invalid type"), "{why}");
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_those_there_are() {
+        let unknown = json!({ "node": 1 });
+        assert_eq!(
+            refusal(KEYS, unknown.clone()),
+            "the backend `slurm` has no option `node`; its options are partition, hours"
+        );
+        assert_eq!(refusal(&[], unknown), "the backend `slurm` has no option `node`; it takes none");
+    }
+
+    #[test]
+    fn who_chooses_a_backend_that_there_is_not_is_told_which_there_are() {
+        let known = |name| Known { name, aliases: &[], description: "", krate: "", enabled: true, feature: None };
+        let hint = |names: &[&'static str]| {
+            let known: Vec<_> = names.iter().copied().map(known).collect();
+            not_available("backend", "nowhere", &known).hint().unwrap_or_default().to_owned()
+        };
+        assert_eq!(hint(&[]), "this build has no backends");
+        assert_eq!(hint(&["local"]), "there is `local`");
+        assert_eq!(hint(&["local", "slurm"]), "there are `local`, `slurm`");
+    }
 }

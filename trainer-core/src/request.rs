@@ -29,8 +29,8 @@ pub struct JobRequest {
     pub mounts: Vec<Mount>,
     /// Names of variables whose values are secret. Values are never kept.
     pub secrets: Vec<String>,
-    /// The backend's per-job options: `-O key=value`.
-    pub options: Map<String, Value>,
+    /// What is asked of the backend beyond that.
+    pub options: JobOptions,
     /// Where long steps of the submission are reported.
     pub progress: Progress,
 }
@@ -47,11 +47,14 @@ impl JobRequest {
             packages: Packages::default(),
             mounts: Vec::new(),
             secrets: Vec::new(),
-            options: Map::new(),
+            options: JobOptions::new(),
             progress: Progress::default(),
         }
     }
 }
+
+/// A job's options for its backend, `-O key=value`, as they were given.
+pub type JobOptions = Map<String, Value>;
 
 /// The user's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

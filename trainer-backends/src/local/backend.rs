@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use trainer_core::{job::Severity, prelude::*};
+use trainer_core::{job::Severity, prelude::*, registry::read_options};
 use trainer_supervisor::{JobFolder, Jobs, Settings, Submission, supervise};
 
 use super::{
@@ -31,7 +31,6 @@ impl LocalBackend {
 
 impl ConnectBackend for LocalBackend {
     type Config = LocalConfig;
-    type Options = LocalOptions;
     const CONFIG: &'static [Key] = CONFIG;
 
     fn connect(_selected: &str, config: LocalConfig) -> Result<Self> {
@@ -46,6 +45,10 @@ impl ConnectBackend for LocalBackend {
 impl TrainerBackend for LocalBackend {
     async fn check(&self) -> Result<Vec<Finding>> {
         Ok(vec![self.jobs.check(), python::check().await, python::check_installer().await, fields::check_limits()])
+    }
+
+    fn check_options(&self, options: &JobOptions) -> Result<()> {
+        read_options::<LocalOptions>(Self::NAME, Self::OPTIONS, options).map(drop)
     }
 
     fn stops_on_interrupt(&self) -> bool {

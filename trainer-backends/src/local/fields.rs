@@ -63,7 +63,7 @@ const MEANINGLESS_IN_JOB: &[&str] =
 /// Checks that this engine can run the job; returns what it will replace, for people, each once.
 ///
 /// # Errors
-/// `Unsupported`, naming the field and a way out; `Invalid` for an unknown option.
+/// `Unsupported`, naming the field and a way out.
 pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
     let request = job.request();
     if let Some(mount) = request.mounts.first() {
@@ -72,9 +72,6 @@ pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
             mount.name, mount.path
         ))
         .with_hint("give the program the folder's own path"));
-    }
-    if let Some(key) = request.options.keys().next() {
-        return Err(Error::invalid(format!("the backend `local` has no option `{key}`")).with_hint("it takes none"));
     }
     review_plan(job.plan())
 }

@@ -97,12 +97,13 @@ impl<B: TrainerBackend> TrainerClient<B> {
         Ok(runtimes)
     }
 
-    /// Looks up the runtime, reviews the job and plans it. Creates nothing.
+    /// Checks the options, looks up the runtime, reviews the job and plans it. Creates nothing.
     ///
     /// The runtime is the request's own, else the backend's, else this client's.
     ///
     /// # Errors
-    /// `Invalid` if review objects; [`Error::violations`](crate::Error::violations) says to what.
+    /// `Invalid` for an option that the backend doesn't take, and if review objects;
+    /// [`Error::violations`](crate::Error::violations) says to what.
     pub async fn plan(&self, request: JobRequest) -> Result<ReviewedJob> {
         plan::plan(&*self.backend, &self.runtimes, request).await
     }
@@ -316,6 +317,7 @@ mod tests {
     use crate::{
         Phase,
         api::TrainJob,
+        registry::Key,
         testing::{Script, ScriptedBackend},
     };
 
@@ -397,6 +399,20 @@ mod tests {
         let error = client.submit(JobRequest::new(job)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(client.backend().calls(), ["runtime"]);
+    }
+
+    #[tokio::test]
+    async fn an_option_that_the_backend_lacks_is_refused_before_the_engine_is_asked_anything() {
+        const KEYS: &[Key] = &[Key { name: "partition", help: "which machines" }];
+        let client = TrainerClient::new(ScriptedBackend::new().with_options(KEYS));
+        let mut request = JobRequest::new(TrainJob::new(&"alpha".parse().unwrap(), "plain"));
+        request.options.insert("partition".to_owned(), "a100".into());
+        assert!(client.plan(request.clone()).await.is_ok());
+
+        let client = TrainerClient::new(ScriptedBackend::new());
+        let error = client.submit(request).await.unwrap_err();
+        assert_eq!(error.to_string(), "the backend `scripted` has no option `partition`");
+        assert_eq!((error.kind(), client.backend().calls().len()), (ErrorKind::Invalid, 0));
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ pub(super) async fn plan(
     catalog: &RuntimeCatalog,
     mut request: JobRequest,
 ) -> Result<ReviewedJob> {
+    backend.check_options(&request.options)?;
     let found = match request.runtime.take() {
         Some(runtime) => Ok(runtime),
         None => look_up(backend, catalog, &request.job.spec.runtime_ref).await,

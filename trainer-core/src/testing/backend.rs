@@ -24,7 +24,8 @@ use crate::{
         Severity, Step, StopRequest,
     },
     plan::LaunchPlan,
-    request::ReviewedJob,
+    registry::{Key, read_options},
+    request::{JobOptions, ReviewedJob},
 };
 
 /// A backend that keeps jobs in memory and lets them go through what the test wrote.
@@ -56,6 +57,13 @@ impl ScriptedBackend {
         self
     }
 
+    /// Options that a job may have; none by default.
+    #[must_use]
+    pub fn with_options(self, options: &'static [Key]) -> Self {
+        self.engine().options = options;
+        self
+    }
+
     /// The methods of [`TrainerBackend`] that have been called, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<&'static str> {
@@ -77,6 +85,12 @@ impl TrainerBackend for ScriptedBackend {
     async fn check(&self) -> Result<Vec<Finding>> {
         drop(self.called("check"));
         Ok(vec![Finding { ok: true, subject: "script".to_owned(), detail: "in memory".to_owned() }])
+    }
+
+    /// Isn't counted as a call: it asks nothing of the engine.
+    fn check_options(&self, options: &JobOptions) -> Result<()> {
+        let keys = self.engine().options;
+        read_options::<JobOptions>("scripted", keys, options).map(drop)
     }
 
     async fn runtimes(&self) -> Result<Vec<Runtime>> {
@@ -237,6 +251,7 @@ impl ScriptedBackend {
 struct Engine {
     scripts: HashMap<JobName, Script>,
     runtimes: Vec<Runtime>,
+    options: &'static [Key],
     /// Oldest first.
     jobs: Vec<Record>,
     calls: Vec<&'static str>,

@@ -14,6 +14,9 @@ impl TrainerBackend for Loose {
     async fn check(&self) -> Result<Vec<Finding>> {
         unimplemented!()
     }
+    fn check_options(&self, _: &JobOptions) -> Result<()> {
+        unimplemented!()
+    }
     async fn preview(&self, _: &ReviewedJob) -> Result<LaunchPlan> {
         unimplemented!()
     }

@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde::Deserialize;
 use trainer::{
     prelude::*,
+    registry::read_options,
     supervisor::{Jobs, Settings, Submission, supervise},
 };
 
@@ -31,7 +32,6 @@ pub struct TmuxOptions {}
 
 impl ConnectBackend for TmuxBackend {
     type Config = TmuxConfig;
-    type Options = TmuxOptions;
 
     fn connect(_selected: &str, _config: TmuxConfig) -> Result<Self> {
         Ok(Self { jobs: Jobs::new(Self::NAME, Settings::default()) })
@@ -45,6 +45,10 @@ impl ConnectBackend for TmuxBackend {
 impl TrainerBackend for TmuxBackend {
     async fn check(&self) -> Result<Vec<Finding>> {
         Ok(vec![self.jobs.check(), tmux::check().await])
+    }
+
+    fn check_options(&self, options: &JobOptions) -> Result<()> {
+        read_options::<TmuxOptions>(Self::NAME, Self::OPTIONS, options).map(drop)
     }
 
     async fn preview(&self, job: &ReviewedJob) -> Result<LaunchPlan> {
