@@ -55,7 +55,7 @@ impl Manifest {
     ///
     /// # Errors
     /// `Invalid`, with line and column, if it isn't YAML, if a key is there twice, if a document isn't
-    /// an object of Kubeflow Trainer, or if there is none.
+    /// an object of Kubeflow Trainer or is one of another version, or if there is none.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let options = serde_saphyr::options! {
             with_snippet: false,
@@ -68,11 +68,13 @@ impl Manifest {
         for node in nodes {
             let mut document = Document { value: node.value, file: file.to_owned(), place: node.place };
             restore_letters(&mut document.value, &document.place, text);
-            match document.value.get("kind").and_then(Value::as_str) {
-                Some("TrainJob") => manifest.jobs.push(document),
-                Some("TrainingRuntime" | "ClusterTrainingRuntime") => manifest.runtimes.push(document),
+            let documents = match document.value.get("kind").and_then(Value::as_str) {
+                Some("TrainJob") => &mut manifest.jobs,
+                Some("TrainingRuntime" | "ClusterTrainingRuntime") => &mut manifest.runtimes,
                 kind => return Err(document.unknown_kind(kind)),
-            }
+            };
+            document.check_version()?;
+            documents.push(document);
         }
         if manifest.jobs.is_empty() && manifest.runtimes.is_empty() {
             return Err(Error::invalid(format!("{file} has no document")).with_hint(KINDS));
@@ -135,6 +137,22 @@ impl Document {
             let kind = self.value["kind"].as_str().unwrap_or("object");
             Error::invalid(format!("{}:{line}:{column}: this {kind} is malformed: {error}", self.file))
         })
+    }
+
+    /// Another version of the API has other fields.
+    fn check_version(&self) -> Result<()> {
+        let version = self.value.get("apiVersion");
+        if version.is_some_and(|version| version == API_VERSION) {
+            return Ok(());
+        }
+        let (line, column) = self.position("apiVersion");
+        let what = match version {
+            None | Some(Value::Null) => "this document has no `apiVersion`".to_owned(),
+            Some(Value::String(version)) => format!("there is no apiVersion `{}` here", version.escape_default()),
+            Some(_) => "an `apiVersion` is text".to_owned(),
+        };
+        Err(Error::invalid(format!("{}:{line}:{column}: {what}", self.file))
+            .with_hint(format!("`apiVersion: {API_VERSION}` is the one that is known")))
     }
 
     fn unknown_kind(&self, kind: Option<&str>) -> Error {
@@ -423,8 +441,11 @@ mod tests {
 
     #[test]
     fn several_documents_and_json_are_read() {
-        let text = "---\n{\"kind\": \"TrainJob\", \"metadata\": {\"name\": \"a\"}}\n---\n# nothing\n---\nkind: TrainingRuntime\n...\n";
-        let manifest = Manifest::parse(text, "x").unwrap();
+        let text = format!(
+            "---\n{{\"apiVersion\": \"{API_VERSION}\", \"kind\": \"TrainJob\"}}\n---\n# nothing\n\
+             ---\napiVersion: {API_VERSION}\nkind: TrainingRuntime\n...\n"
+        );
+        let manifest = Manifest::parse(&text, "x").unwrap();
         assert_eq!((manifest.jobs.len(), manifest.runtimes.len()), (1, 1));
     }
 
@@ -442,6 +463,23 @@ mod tests {
         assert_eq!(message("kind: TrainJob\n? [a]\n: x\n"), "job.yaml:2:3: a key must be text");
         assert_eq!(message("a: .inf\n"), "job.yaml:1:4: `.inf` is no number that JSON knows");
         assert_eq!(message("a: b: c\n"), "job.yaml:1:5: mapping values are not allowed in this context");
+    }
+
+    #[test]
+    fn another_version_of_the_api_is_refused_with_the_known_one() {
+        for (text, why) in [
+            (
+                "apiVersion: trainer.kubeflow.org/v1\nkind: TrainJob\n",
+                "1:1: there is no apiVersion `trainer.kubeflow.org/v1` here",
+            ),
+            ("kind: TrainJob\napiVersion: kubeflow.org/v1\n", "2:1: there is no apiVersion `kubeflow.org/v1` here"),
+            ("kind: TrainingRuntime\n", "1:1: this document has no `apiVersion`"),
+            ("kind: TrainJob\napiVersion: 1\n", "2:1: an `apiVersion` is text"),
+        ] {
+            let error = Manifest::parse(text, "job.yaml").unwrap_err();
+            assert_eq!(error.to_string(), format!("job.yaml:{why}"));
+            assert!(error.hint().unwrap().contains("trainer.kubeflow.org/v1alpha1"), "{:?}", error.hint());
+        }
     }
 
     #[test]
