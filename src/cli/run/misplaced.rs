@@ -11,7 +11,7 @@ use super::{program::Words, quoted};
 /// # Errors
 /// `Invalid`, with the corrected line.
 pub(super) fn check(words: &Words<'_>, command: &Command, name: &str) -> Result<()> {
-    let Words::Script { script, args, rest } = *words else { return Ok(()) };
+    let Words::Script { flags, script, args, rest } = *words else { return Ok(()) };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -27,10 +27,9 @@ pub(super) fn check(words: &Words<'_>, command: &Command, name: &str) -> Result<
     }
     let Some(first) = ours.first() else { return Ok(()) };
     let rest = || rest.iter().map(String::as_str);
-    let meant = quoted(
-        [name, "run"].into_iter().chain(ours.iter().copied()).chain([script.as_str()]).chain(theirs).chain(rest()),
-    );
-    let all = quoted([name, "run", script, "--"].into_iter().chain(args.iter().map(String::as_str)).chain(rest()));
+    let before = || [name, "run"].into_iter().chain(flags.iter().map(String::as_str));
+    let meant = quoted(before().chain(ours.iter().copied()).chain([script.as_str()]).chain(theirs).chain(rest()));
+    let all = quoted(before().chain([script, "--"]).chain(args.iter().map(String::as_str)).chain(rest()));
     let flag = first.split('=').next().unwrap_or(first);
     Err(Error::invalid(format!("`{flag}` stands after SCRIPT, where it would go to the script"))
         .with_hint(format!("for {name}: `{meant}`; for the script: `{all}`")))
@@ -57,9 +56,14 @@ mod tests {
     use super::*;
 
     fn hint(line: &str) -> Option<String> {
-        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        hint_after("", line)
+    }
+
+    fn hint_after(flags: &str, line: &str) -> Option<String> {
+        let words = |line: &str| -> Vec<_> { line.split_whitespace().map(str::to_owned).collect() };
+        let (all, words) = (words(&format!("trainer run {flags} {line}")), words(line));
         let cli = crate::cli::Cli::command();
-        let error = check(&Words::new(&words, &words), cli.find_subcommand("run").unwrap(), "trainer").err()?;
+        let error = check(&Words::new(&words, &all), cli.find_subcommand("run").unwrap(), "trainer").err()?;
         error.hint().map(str::to_owned)
     }
 
@@ -72,6 +76,15 @@ mod tests {
         );
         assert!(hint("train.py --nodes=2").unwrap().contains("`trainer run --nodes=2 train.py`"));
         assert!(hint("train.py -o json").unwrap().contains("`trainer run -o json train.py`"));
+    }
+
+    #[test]
+    fn flags_that_stand_right_stay_there() {
+        assert_eq!(
+            hint_after("--name keep --env A=1", "train.py --nodes 2 x").unwrap(),
+            "for trainer: `trainer run --name keep --env A=1 --nodes 2 train.py x`; \
+             for the script: `trainer run --name keep --env A=1 train.py -- --nodes 2 x`"
+        );
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! SCRIPT or ARGV → what each node runs.
 
 use std::{
-    env,
-    ffi::OsStr,
-    fs,
+    env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -15,21 +13,22 @@ use super::imports;
 /// What the command line has behind the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Words<'a> {
-    /// `SCRIPT ARGS -- REST`
-    Script { script: &'a String, args: &'a [String], rest: &'a [String] },
+    /// `FLAGS SCRIPT ARGS -- REST`
+    Script { flags: &'a [String], script: &'a String, args: &'a [String], rest: &'a [String] },
     /// `-- ARGV`
     Command(&'a [String]),
 }
 
 impl<'a> Words<'a> {
-    /// Sorts `words`, which end the command line `line`.
-    pub(super) fn new(words: &'a [String], line: &[impl AsRef<OsStr>]) -> Self {
-        let before = line.len().checked_sub(words.len() + 1).and_then(|index| line.get(index));
+    /// Sorts `words`, which end the command line `line`: `trainer run …`.
+    pub(super) fn new(words: &'a [String], line: &'a [String]) -> Self {
+        let flags = &line[..line.len().saturating_sub(words.len())];
         match words.split_first() {
-            Some((script, args)) if before.is_none_or(|word| word.as_ref() != "--") => {
+            Some((script, args)) if flags.last().is_none_or(|word| word != "--") => {
+                let flags = flags.get(2..).unwrap_or_default();
                 let end = args.iter().position(|word| word == "--");
                 let (args, rest) = args.split_at(end.unwrap_or(args.len()));
-                Self::Script { script, args, rest: rest.get(1..).unwrap_or_default() }
+                Self::Script { flags, script, args, rest: rest.get(1..).unwrap_or_default() }
             }
             _ => Self::Command(words),
         }
@@ -53,7 +52,7 @@ impl Program {
     pub(super) fn read(words: &Words<'_>, folder: &Path, command: &str) -> Result<Self> {
         let (script, args, rest) = match *words {
             Words::Command(argv) => return Ok(Self::Command { argv: argv.to_vec() }),
-            Words::Script { script, args, rest } => (script, args, rest),
+            Words::Script { script, args, rest, .. } => (script, args, rest),
         };
         let args: Vec<_> = args.iter().chain(rest).cloned().collect();
         let line = || quoted([script].into_iter().chain(&args).map(String::as_str));

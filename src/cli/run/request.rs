@@ -34,7 +34,7 @@ pub(super) async fn build<B: BackendRegistry>(
     client: &TrainerClient<B>,
     command: &str,
 ) -> Result<JobRequest> {
-    let line: Vec<_> = env::args_os().collect();
+    let line: Vec<_> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let words = Words::new(&run.words, &line);
     if let Some(flags) = Cli::command().find_subcommand("run") {
         misplaced::check(&words, flags, command)?;
