@@ -5,7 +5,9 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::json;
 use trainer_core::{
-    Error, ErrorKind, Job, JobRequest, Result, TrainerClient, api::TrainJob, registry::BackendRegistry,
+    Error, ErrorKind, Job, JobRequest, Result, TrainerClient,
+    api::{TrainJob, TrainJobSpec},
+    registry::BackendRegistry,
     request::ReviewedJob,
 };
 
@@ -13,8 +15,8 @@ use super::{
     app::App,
     arguments::{Form, Format, Target},
     documents,
-    failure::{Outcome, warn},
-    progress,
+    failure::{Outcome, note},
+    preview, progress,
     run::shape,
     terminal::{out, say, write_json, write_yaml},
 };
@@ -44,10 +46,12 @@ impl Apply {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
         let mut applied = Vec::new();
-        for reviewed in review(&client, &self.file).await? {
+        let reviewed = review(&client, &self.file).await?;
+        preview::put(&client, &reviewed).await?;
+        for reviewed in &reviewed {
             let name = reviewed.name();
             say(format_args!("{name}: {}, runtime {}", shape(reviewed.plan()), reviewed.runtime().name()));
-            let (job, what) = apply(&client, &reviewed).await?;
+            let (job, what) = apply(&client, reviewed).await?;
             app.remember(&job);
             if self.form.format.is_none() {
                 writeln!(out(), "{name} {what}")?;
@@ -70,9 +74,7 @@ async fn review<B: BackendRegistry>(client: &TrainerClient<B>, file: &std::path:
         let mut request = JobRequest::from_annotated(accepted.job)?;
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();
-        let job = client.plan(request).await?;
-        job.plan().warnings.iter().for_each(|warning| warn(warning));
-        reviewed.push(job);
+        reviewed.push(client.plan(request).await?);
     }
     Ok(reviewed)
 }
@@ -85,18 +87,36 @@ async fn apply<B: BackendRegistry>(client: &TrainerClient<B>, reviewed: &Reviewe
         Err(error) => return Err(error),
     };
     let there = client.get(reviewed.name()).await.map_err(|_| clash)?;
+    let name = reviewed.name();
     if is_same(&there.object, &reviewed.request().job) {
+        if let Some(difference) = held_back(&there, reviewed.plan().suspend, B::COMMAND) {
+            note(&difference);
+        }
         return Ok((there, "unchanged"));
     }
-    let name = reviewed.name();
     Err(Error::new(ErrorKind::AlreadyExists, format!("there is another job `{name}`, and it can't be changed"))
         .with_hint(format!("give this one another name, or `trainer delete {name}` first")))
 }
 
+/// Whether they are the same job. Stopping and resuming one change only what it is held back by, `spec.suspend`.
 fn is_same(there: &TrainJob, wanted: &TrainJob) -> bool {
-    there.spec == wanted.spec
+    let spec = |job: &TrainJob| TrainJobSpec { suspend: None, ..job.spec.clone() };
+    spec(there) == spec(wanted)
         && there.metadata.labels == wanted.metadata.labels
         && there.metadata.annotations == wanted.metadata.annotations
+}
+
+/// What applying the same job again doesn't change, and what does.
+fn held_back(there: &Job, wanted: bool, command: &str) -> Option<String> {
+    let Job { name, phase, .. } = there;
+    let held = there.object.spec.suspend.unwrap_or_default();
+    match (held, wanted) {
+        (true, false) => Some(format!("{name} is {phase}: `{command} resume {name}` starts it again")),
+        (false, true) if !phase.is_settled() => {
+            Some(format!("{name} is {phase}, though the file suspends it: `{command} stop {name}` ends its nodes"))
+        }
+        _ => None,
+    }
 }
 
 fn write(jobs: &[Job], form: Form) -> Outcome<()> {
@@ -110,5 +130,49 @@ fn write(jobs: &[Job], form: Form) -> Outcome<()> {
         Some(Format::Yaml) => write_yaml(&list()),
         Some(Format::Name | Format::Wide) => Ok(jobs.iter().try_for_each(|job| writeln!(out(), "{}", job.name))?),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use trainer_core::Phase;
+
+    use super::*;
+
+    fn job(suspend: Option<bool>) -> TrainJob {
+        let mut job = TrainJob::new(&"alpha".parse().unwrap(), "plain");
+        job.spec.suspend = suspend;
+        job
+    }
+
+    #[test]
+    fn a_job_stays_the_same_when_it_is_stopped_and_resumed() {
+        for (there, file) in [(Some(true), None), (Some(false), Some(true)), (None, Some(false))] {
+            assert!(is_same(&job(there), &job(file)), "{there:?}, {file:?}");
+        }
+        let mut other = job(None);
+        other.spec.active_deadline_seconds = Some(1);
+        assert!(!is_same(&job(None), &other));
+    }
+
+    #[test]
+    fn what_resumes_or_stops_it_is_shown() {
+        let hint = |phase, suspend, wanted| {
+            let mut there = Job::new("alpha".parse().unwrap(), "u", "local", job(suspend));
+            there.phase = phase;
+            held_back(&there, wanted, "trainer").unwrap_or_default()
+        };
+        assert_eq!(hint(Phase::Stopped, Some(true), false), "alpha is Stopped: `trainer resume alpha` starts it again");
+        assert!(hint(Phase::Running, Some(false), true).contains("`trainer stop alpha`"));
+        for (phase, suspend, wanted) in [
+            (Phase::Running, None, false),
+            (Phase::Suspended, Some(true), true),
+            (Phase::Created, Some(true), true),
+            (Phase::Complete, Some(false), true),
+        ] {
+            assert_eq!(hint(phase, suspend, wanted), "", "{phase}");
+        }
     }
 }

@@ -50,6 +50,7 @@ impl From<io::Error> for Failure {
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
+const NOTE: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Says `error`, its violations one a line, and its hint.
@@ -72,6 +73,11 @@ pub(super) fn report(error: &Error, command: &str) {
 /// Says something that the user should know, and that stops nothing.
 pub(super) fn warn(message: &str) {
     say(format_args!("{WARNING}warning{WARNING:#}: {message}"));
+}
+
+/// Says something that is good to know.
+pub(super) fn note(message: &str) {
+    say(format_args!("{NOTE}note{NOTE:#}: {message}"));
 }
 
 /// `job.yaml:7:3: spec.trainer.env: message`

@@ -24,6 +24,7 @@ mod log_lines;
 mod logs;
 mod phase;
 mod plan;
+mod preview;
 mod progress;
 mod prune;
 mod reference;

@@ -19,6 +19,7 @@ use super::{
     arguments::{Form, Format, Target},
     documents::{self, Accepted},
     failure::{Outcome, report, warn},
+    preview,
     terminal::{out, write_json, write_yaml},
 };
 
@@ -81,7 +82,7 @@ impl Answer<'_> {
     fn write<B: BackendRegistry>(self) -> Outcome<()> {
         match self {
             Self::Plan(plan) => {
-                plan.warnings.iter().for_each(|warning| warn(warning));
+                preview::say([&*plan]);
                 rendering::write(&plan)
             }
             Self::Rejection(document, rejection) => {

@@ -20,9 +20,9 @@ pub(super) use self::{program::quoted, request::shape};
 use super::{
     app::App,
     arguments::{Form, Format, Target},
-    failure::{Outcome, warn},
+    failure::Outcome,
     follow::{self, INTERRUPTED, OnInterrupt},
-    get, human,
+    get, human, preview,
     settings::key_value,
     terminal::{out, say, write_json, write_yaml},
 };
@@ -48,7 +48,7 @@ Examples:
 Exits with 0 if the job is Complete, 1 if it has Failed, 6 if it was stopped.")]
 pub(super) struct Run {
     /// A Python script or an executable file, and its arguments; or after `--` any command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "SCRIPT")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "SCRIPT")]
     words: Vec<String>,
 
     /// Training runtime: how the nodes find each other [default: plain, for a command or one node]
@@ -148,9 +148,7 @@ impl Run {
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
         let request = request::build(&self, &client, B::COMMAND).await?;
         let reviewed = client.plan(request).await?;
-        for warning in &reviewed.plan().warnings {
-            warn(warning);
-        }
+        preview::put(&client, std::slice::from_ref(&reviewed)).await?;
         let backend = client.backend().name();
         say(format_args!(
             "{}: {} on {backend}, runtime {}",
