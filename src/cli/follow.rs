@@ -93,7 +93,7 @@ async fn show<B: BackendRegistry>(
     let mut lines = LogLines::to_stdout(LogForm::Prefixed, job);
     let mut closed = pin!(closed());
     // That it is created is known from its submission.
-    let (mut begun, mut logging, mut told, mut settled) = (false, true, (Phase::Created, 0, None), None);
+    let (mut begun, mut logging, mut told, mut ran, mut settled) = (false, true, (Phase::Created, 0, None), None, None);
     // What was written comes before the end, so the end is told when both are there.
     while logging || settled.is_none() {
         tokio::select! {
@@ -113,8 +113,11 @@ async fn show<B: BackendRegistry>(
                     }
                     if leave.pressed == 0 && told != news(&state) {
                         lines.finish()?;
-                        tell(&told, &state);
+                        if let Some(line) = line(ran, &state) {
+                            say(format_args!("{line}"));
+                        }
                         told = news(&state);
+                        ran = if state.phase == Phase::Running { Some(state.attempt) } else { ran };
                     }
                     begun = state.phase != Phase::Created;
                     settled = state.phase.is_settled().then_some(state);
@@ -137,16 +140,18 @@ fn news(job: &Job) -> (Phase, u32, Option<String>) {
     (job.phase, job.attempt, job.reason.clone())
 }
 
-/// Says where the job stands now. Its end isn't said before what it wrote, but that it ran is, if it was too
-/// short to be seen.
-fn tell(told: &(Phase, u32, Option<String>), job: &Job) {
+/// Where the job stands now. Its end isn't said before what it wrote, but that it ran is, if it was too short to
+/// be seen. `ran` is the last attempt that was seen to run.
+fn line(ran: Option<u32>, job: &Job) -> Option<String> {
     if !job.phase.is_settled() {
-        say(format_args!("{}", phase::outcome(job)));
-    } else if told.0 != Phase::Running && job.started.is_some() {
-        let mut ran = job.clone();
-        (ran.phase, ran.reason) = (Phase::Running, None);
-        say(format_args!("{}", phase::outcome(&ran)));
+        return Some(phase::outcome(job));
     }
+    let unseen = job.started.is_some() && ran != Some(job.attempt);
+    unseen.then(|| {
+        let mut running = job.clone();
+        (running.phase, running.reason) = (Phase::Running, None);
+        phase::outcome(&running)
+    })
 }
 
 /// Nothing more is asked of the watch when the job has settled.
@@ -198,5 +203,33 @@ impl Leave<'_> {
     fn say_that_it_goes_on(&self, command: &str) {
         let name = self.name;
         say(format_args!("{name} goes on: `{command} logs -f {name}` shows it, `{command} stop {name}` stops it"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use trainer_core::api::TrainJob;
+
+    use super::*;
+
+    fn job(phase: Phase, attempt: u32) -> Job {
+        let name: JobName = "alpha".parse().unwrap();
+        let mut job = Job::new(name.clone(), "u", "local", TrainJob::new(&name, "plain"));
+        (job.phase, job.attempt, job.started) = (phase, attempt, Some(Timestamp::now()));
+        job
+    }
+
+    #[test]
+    fn that_a_job_ran_is_said_once_for_each_attempt() {
+        let said = |ran, phase, attempt| line(ran, &job(phase, attempt)).unwrap_or_default();
+        assert!(said(None, Phase::Complete, 1).contains("Running"), "it was too short to be seen");
+        assert!(said(Some(1), Phase::Failed, 2).contains("Running"), "its second attempt was");
+        assert_eq!(said(Some(1), Phase::Stopped, 1), "", "whatever was said between");
+        assert!(said(Some(1), Phase::Stopping, 1).contains("Stopping"));
+        let mut never = job(Phase::Stopped, 1);
+        never.started = None;
+        assert_eq!(line(None, &never), None);
     }
 }
