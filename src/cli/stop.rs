@@ -35,6 +35,9 @@ impl Stop {
         let request = WaitRequest { phases: vec![Phase::Stopped], timeout: None };
         let (WaitOutcome::Reached(job) | WaitOutcome::Missed(job)) = client.wait(&name, &request).await?;
         say(format_args!("{}", phase::outcome(&job)));
-        Ok(if job.phase == Phase::Stopped { ExitCode::SUCCESS } else { phase::exit_code(&job) })
+        Ok(match job.phase {
+            Phase::Stopped | Phase::Suspended => ExitCode::SUCCESS,
+            _ => phase::exit_code(&job),
+        })
     }
 }

@@ -59,7 +59,13 @@ impl Wait {
             WaitOutcome::Reached(job) if ends => phase::exit_code(&job),
             WaitOutcome::Reached(_) => ExitCode::SUCCESS,
             WaitOutcome::Missed(job) => {
-                say(format_args!("{name} can't become {wanted} any more"));
+                let command = B::COMMAND;
+                match job.phase {
+                    Phase::Stopped | Phase::Suspended => {
+                        say(format_args!("{name} becomes {wanted} only if it goes on: `{command} resume {name}`"));
+                    }
+                    _ => say(format_args!("{name} can't become {wanted} any more")),
+                }
                 phase::missed(&job)
             }
         })

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Job, JobName, Phase, Result, TrainerBackend};
 pub struct WaitRequest {
     /// Any of these ends the wait; `Complete` by default.
     pub phases: Vec<Phase>,
-    /// How long to wait; `None`: as long as it takes.
+    /// How long to wait; `None`: as long as it takes; zero: not at all, but look how it stands.
     pub timeout: Option<Duration>,
 }
 
@@ -42,12 +42,30 @@ impl WaitOutcome {
 }
 
 pub(super) async fn wait(backend: &impl TrainerBackend, name: &JobName, request: &WaitRequest) -> Result<WaitOutcome> {
+    if request.timeout.is_some_and(|limit| limit.is_zero()) {
+        return look(backend, name, request).await;
+    }
     let mut seen = None;
     let outcome = follow(backend, name, &request.phases, &mut seen);
     let Some(limit) = request.timeout else { return outcome.await };
     match timeout(limit, outcome).await {
         Ok(outcome) => outcome,
         Err(_) => Err(timed_out(name, request, limit, seen.as_ref())),
+    }
+}
+
+/// A watch would be cut off before it has told anything.
+async fn look(backend: &impl TrainerBackend, name: &JobName, request: &WaitRequest) -> Result<WaitOutcome> {
+    let job = backend.get(name).await?;
+    outcome(&request.phases, job).map_err(|job| timed_out(name, request, Duration::ZERO, Some(&job)))
+}
+
+/// What `job` means for whoever waits for one of the phases `wanted`; the job again, if nothing yet.
+fn outcome(wanted: &[Phase], job: Job) -> Result<WaitOutcome, Job> {
+    match job.phase {
+        phase if wanted.contains(&phase) => Ok(WaitOutcome::Reached(job)),
+        phase if phase.is_settled() => Ok(WaitOutcome::Missed(job)),
+        _ => Err(job),
     }
 }
 
@@ -90,12 +108,10 @@ async fn watch_once(
         if seen.as_ref().is_some_and(|seen| seen.uid != job.uid) {
             return Err(deleted(name));
         }
-        if wanted.contains(&job.phase) {
-            return Ok(Some(WaitOutcome::Reached(job)));
-        }
-        if job.phase.is_settled() {
-            return Ok(Some(WaitOutcome::Missed(job)));
-        }
+        let job = match outcome(wanted, job) {
+            Ok(outcome) => return Ok(Some(outcome)),
+            Err(job) => job,
+        };
         // Only news makes the next pause short again: a watch that does nothing but repeat the
         // present state and end would otherwise become a poll.
         if seen.as_ref() != Some(&job) {
@@ -192,6 +208,16 @@ mod tests {
         assert_eq!(error.to_string(), "job `alpha` did not become Complete within 5s: it is Running");
         assert_eq!(start.elapsed(), 5 * SECOND);
         assert_eq!(client.get(&name).await.unwrap().phase, Phase::Running, "a timeout leaves the job alone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_of_no_time_looks_how_the_job_stands() {
+        let (client, name) = submitted(Script::new().phase(Phase::Running).pause(SECOND).phase(Phase::Complete)).await;
+        let request = WaitRequest { timeout: Some(Duration::ZERO), ..WaitRequest::default() };
+        assert_eq!(client.wait(&name, &request).await.unwrap_err().kind(), ErrorKind::Timeout);
+        sleep(2 * SECOND).await;
+        assert!(matches!(client.wait(&name, &request).await.unwrap(), WaitOutcome::Reached(_)));
+        assert_eq!(client.backend().calls()[2..], ["get", "get"], "a watch may take longer than no time");
     }
 
     #[tokio::test(start_paused = true)]
