@@ -26,20 +26,17 @@ pub(super) struct Delete {
 
 impl Delete {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
-        let mut first_error = None;
+        let mut code = None;
         for job in &self.jobs {
             match delete(app, job, &self.target).await {
                 Ok(()) => say(format_args!("{}: deleted", job.name)),
                 Err(error) => {
-                    if first_error.is_some() {
-                        report(&error, B::COMMAND);
-                    } else {
-                        first_error = Some(error);
-                    }
+                    report(&error, B::COMMAND);
+                    code.get_or_insert(error.kind().exit_code());
                 }
             }
         }
-        first_error.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+        Ok(code.map_or(ExitCode::SUCCESS, ExitCode::from))
     }
 }
 
