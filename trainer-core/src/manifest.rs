@@ -30,13 +30,14 @@ impl Manifest {
     /// Reads and parses the file at `path`.
     ///
     /// # Errors
-    /// `NotFound` or `Io` if it can't be read; otherwise as [`parse`](Self::parse).
+    /// `NotFound` or `Io` if it can't be read, `Invalid` if it is a folder; otherwise as [`parse`](Self::parse).
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
         let bytes = fs::read(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::new(crate::ErrorKind::NotFound, format!("no file {file}")).with_source(source)
             }
+            std::io::ErrorKind::IsADirectory => Error::invalid(format!("{file} is a folder")).with_source(source),
             _ => Error::io("read", path, source),
         })?;
         match std::str::from_utf8(&bytes) {
@@ -463,6 +464,12 @@ mod tests {
         assert_eq!(message("kind: TrainJob\n? [a]\n: x\n"), "job.yaml:2:3: a key must be text");
         assert_eq!(message("a: .inf\n"), "job.yaml:1:4: `.inf` is no number that JSON knows");
         assert_eq!(message("a: b: c\n"), "job.yaml:1:5: mapping values are not allowed in this context");
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let error = Manifest::open(Path::new("/")).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (crate::ErrorKind::Invalid, "/ is a folder"));
     }
 
     #[test]
