@@ -1,6 +1,6 @@
 //! `--env`, `--env-file` and `--secret` → variables of the job.
 
-use std::{env, fs, path::Path};
+use std::{env, fs, io, path::Path};
 
 use trainer_core::{Error, Result, api::EnvVar, plan::literal};
 
@@ -16,7 +16,12 @@ pub(super) fn variables(flags: &[String], files: &[impl AsRef<Path>]) -> Result<
     };
     for file in files {
         let file = file.as_ref();
-        let text = fs::read_to_string(file).map_err(|error| Error::io("read", file, error))?;
+        let text = fs::read_to_string(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Error::invalid(format!("`--env-file {}`: there is no such file", file.display()))
+            }
+            _ => Error::io("read", file, error),
+        })?;
         for (number, line) in text.lines().enumerate() {
             if let Some((name, value)) = file_line(line).map_err(|why| at(file, number + 1, &why))? {
                 set(name, value);
@@ -40,6 +45,12 @@ pub(super) fn variables(flags: &[String], files: &[impl AsRef<Path>]) -> Result<
         }
     }
     Ok(variables)
+}
+
+/// Whether a variable of this name probably holds what nobody else should read.
+pub(super) fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["TOKEN", "SECRET", "PASSWORD", "_KEY", "APIKEY"].iter().any(|end| name.ends_with(end))
 }
 
 /// The names of secret variables.
@@ -127,5 +138,15 @@ mod tests {
         let error = secrets(&["TOKEN=hunter2".to_owned()]).unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"));
         assert_eq!(secrets(&["TOKEN".to_owned()]).unwrap(), ["TOKEN"]);
+    }
+
+    #[test]
+    fn what_is_probably_secret_is_known_by_its_name() {
+        for name in ["HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "db_password"] {
+            assert!(sounds_secret(name), "{name}");
+        }
+        for name in ["KEYBOARD", "TOKENIZERS_PARALLELISM", "LR"] {
+            assert!(!sounds_secret(name), "{name}");
+        }
     }
 }

@@ -8,9 +8,9 @@ mod program;
 mod request;
 mod source;
 
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use serde_json::{Value, json};
 use trainer_core::{
     Error, Job, JobName, Result, TrainerClient, api::Quantity, registry::BackendRegistry, request::ReviewedJob,
@@ -100,16 +100,16 @@ pub(super) struct Run {
     secret: Vec<String>,
 
     /// Python package to add to those that are here: `jax>=0.4`
-    #[arg(long, value_name = "SPEC", help_heading = WITH)]
+    #[arg(long, value_name = "SPEC", value_parser = NonEmptyStringValueParser::new(), help_heading = WITH)]
     package: Vec<String>,
 
-    /// File with Python packages to add: requirements.txt, pyproject.toml or uv.lock
+    /// File with Python packages to add, as pip reads it: requirements.txt
     #[arg(long, value_name = "FILE", help_heading = WITH)]
     requirements: Option<PathBuf>,
 
     /// How long the job may run: `30m`
-    #[arg(long, value_name = "DURATION", value_parser = human::parse_duration, help_heading = HOW_LONG)]
-    deadline: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = whole_seconds, help_heading = HOW_LONG)]
+    deadline: Option<i64>,
 
     /// How often to start again after a failure [default: 0]
     #[arg(long, value_name = "N", help_heading = HOW_LONG)]
@@ -205,12 +205,36 @@ async fn interrupted<B: BackendRegistry>(client: &TrainerClient<B>, name: &JobNa
     ExitCode::from(INTERRUPTED)
 }
 
+/// A TrainJob counts its deadline in seconds, from 1.
+fn whole_seconds(text: &str) -> Result<i64> {
+    let duration = human::parse_duration(text)?;
+    match i64::try_from(duration.as_secs()) {
+        Ok(seconds @ 1..) if duration.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(Error::invalid(format!("`{text}` is not a number of whole seconds, at least one"))
+            .with_hint("write `90s`, `10m`, `1h30m` or `7d`")),
+    }
+}
+
 fn quantity(text: &str) -> Result<String> {
     match Quantity::from_value(&Value::from(text)) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => {
             Err(Error::invalid(format!("`{}` is no quantity", text.escape_debug()))
                 .with_hint("write `4`, `500m`, `16Gi`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_never_another_one_than_was_typed() {
+        let seconds = |text| whole_seconds(text).map_err(|error| error.to_string());
+        assert_eq!(seconds("1h30m"), Ok(5400));
+        for wrong in ["0s", "500ms", "1500ms"] {
+            assert_eq!(seconds(wrong), Err(format!("`{wrong}` is not a number of whole seconds, at least one")));
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     program::{Program, Words, is_torch, starts_processes},
     source,
 };
-use crate::cli::{Cli, progress, runtimes};
+use crate::cli::{Cli, failure::warn, progress, runtimes};
 
 /// The runtime of a program that needs no other.
 const PLAIN: &str = "plain";
@@ -58,8 +58,10 @@ pub(super) async fn build<B: BackendRegistry>(
     let (argv, args) = program.argv(runtime);
     let (argv, args) = (as_typed(argv), as_typed(args));
     let env = environment::variables(&run.env, &run.env_file)?;
-    job.spec.active_deadline_seconds =
-        run.deadline.map(|deadline| deadline.as_secs().max(1).try_into().unwrap_or(i64::MAX));
+    for name in env.iter().map(|variable| &variable.name).filter(|name| environment::sounds_secret(name)) {
+        warn(&format!("the value of {name} is written down with the job: `--secret {name}` keeps it out"));
+    }
+    job.spec.active_deadline_seconds = run.deadline;
     job.spec.trainer = Some(Trainer {
         command: Some(argv),
         args: (!args.is_empty()).then_some(args),
@@ -97,9 +99,9 @@ pub(in crate::cli) fn shape(plan: &LaunchPlan) -> String {
 
 fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) -> Result<&'a Runtime> {
     let several = run.nodes.is_some_and(|nodes| nodes > 1);
-    let suggestion = || match program.suggestions(folder, all)[..] {
+    let suggestion = |fits: fn(&Runtime) -> bool| match program.suggestions(folder, all)[..] {
         [] => {
-            let names: Vec<_> = all.iter().map(Runtime::name).collect();
+            let names: Vec<_> = all.iter().filter(|runtime| fits(runtime)).map(Runtime::name).collect();
             format!("`--runtime NAME`, where NAME is one of {}", names.join(", "))
         }
         [one] => format!("the script looks like `--runtime {one}`"),
@@ -110,17 +112,19 @@ fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) 
     let runtime = match &run.runtime {
         Some(name) => runtimes::find(all, name)?,
         None if several && matches!(program, Program::Python { .. }) => {
-            return Err(Error::invalid("several nodes take a runtime that connects them").with_hint(suggestion()));
+            return Err(Error::invalid("several nodes take a runtime that connects them")
+                .with_hint(suggestion(|runtime| runtime.name() != PLAIN)));
         }
         None => runtimes::find(all, PLAIN)?,
     };
     if several && program.is_torchrun() && !is_torch(runtime) {
         let problem = format!("under the runtime `{}` each torchrun would train alone", runtime.name());
-        return Err(Error::invalid(problem).with_hint(suggestion()));
+        return Err(Error::invalid(problem).with_hint(suggestion(is_torch)));
     }
     if run.nproc.is_some_and(|nproc| nproc > 1) && !starts_processes(runtime) {
         let problem = format!("the runtime `{}` starts one process on each node", runtime.name());
-        return Err(Error::invalid(problem).with_hint("leave `--nproc` out, or name another with `--runtime`"));
+        return Err(Error::invalid(problem)
+            .with_hint(format!("leave `--nproc` out, or choose another: {}", suggestion(starts_processes))));
     }
     Ok(runtime)
 }
