@@ -37,8 +37,8 @@ pub(super) struct Logs {
     #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
     since: Option<Timestamp>,
 
-    /// Only this node; may be repeated
-    #[arg(long = "node", value_name = "INDEX")]
+    /// Only this node, or several: `0,2`
+    #[arg(long = "node", value_name = "INDEX", value_delimiter = ',')]
     nodes: Vec<u32>,
 
     /// Only this step of the job

@@ -32,7 +32,7 @@ impl FromStr for JobRef {
                 let place = Place { backend: backend.to_owned(), namespace: namespace.to_owned() };
                 Ok(Self { place: Some(place), name: name.parse()? })
             }
-            _ => Err(Error::invalid(format!("`{}` doesn't name a job", text.escape_default()))
+            _ => Err(Error::invalid(format!("`{}` doesn't name a job", text.escape_debug()))
                 .with_hint("a job is NAME, or BACKEND/NAMESPACE/NAME")),
         }
     }

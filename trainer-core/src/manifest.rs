@@ -149,7 +149,7 @@ impl Document {
         let (line, column) = self.position("apiVersion");
         let what = match version {
             None | Some(Value::Null) => "this document has no `apiVersion`".to_owned(),
-            Some(Value::String(version)) => format!("there is no apiVersion `{}` here", version.escape_default()),
+            Some(Value::String(version)) => format!("there is no apiVersion `{}` here", version.escape_debug()),
             Some(_) => "an `apiVersion` is text".to_owned(),
         };
         Err(Error::invalid(format!("{}:{line}:{column}: {what}", self.file))
@@ -159,7 +159,7 @@ impl Document {
     fn unknown_kind(&self, kind: Option<&str>) -> Error {
         let (line, column) = self.position("kind");
         let what = match kind {
-            Some(kind) => format!("documents of kind `{}` are not for trainer", kind.escape_default()),
+            Some(kind) => format!("documents of kind `{}` are not for trainer", kind.escape_debug()),
             None if self.value.is_object() => "this document has no `kind`".to_owned(),
             None => "this document is no object".to_owned(),
         };
@@ -185,13 +185,13 @@ fn syntax_error(error: &serde_saphyr::Error, file: &str) -> Error {
     use serde_saphyr::Error as Yaml;
     let message = match error {
         Yaml::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{}` is there twice", key.escape_default())
+            format!("the key `{}` is there twice", key.escape_debug())
         }
         // Every other null is taken as it is, and so is every other list or map.
         Yaml::NullIntoString { .. } | Yaml::Unexpected { expected: "string scalar", .. } => {
             "a key must be text".to_owned()
         }
-        Yaml::NonFiniteFloat { value, .. } => format!("`{}` is no number that JSON knows", value.escape_default()),
+        Yaml::NonFiniteFloat { value, .. } => format!("`{}` is no number that JSON knows", value.escape_debug()),
         _ => {
             // The library closes its messages with the place, which stands before them here.
             let message = error.to_string();

@@ -41,7 +41,7 @@ impl FromStr for JobName {
         } else {
             return Ok(Self(name.to_owned()));
         };
-        Err(Error::invalid(format!("the job name `{}` {problem}", name.escape_default()))
+        Err(Error::invalid(format!("the job name `{}` {problem}", name.escape_debug()))
             .with_hint("a name like `llama-ft-2` works"))
     }
 }

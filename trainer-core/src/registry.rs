@@ -136,7 +136,7 @@ pub trait BackendRegistry: TrainerBackend + Sized {
 /// `Invalid` for a configuration that doesn't fit.
 #[doc(hidden)]
 pub fn connect<B: ConnectBackend>(selected: &str, config: Map<String, Value>) -> Result<B> {
-    B::connect(selected, read_keys(selected, "setting", B::CONFIG, &config)?)
+    B::connect(selected, read_keys(selected, "setting", B::CONFIG, config)?)
 }
 
 /// Why `name` chooses nothing. Used by generated code; `what` is the kind of thing: `backend`.
@@ -175,7 +175,7 @@ fn unknown(what: &str, name: &str, known: &[Known]) -> Error {
         Some((_, nearest)) => format!("did you mean `{nearest}`? {list}"),
         None => list,
     };
-    Error::new(ErrorKind::NotFound, format!("no {what} is called `{}`", name.escape_default())).with_hint(hint)
+    Error::new(ErrorKind::NotFound, format!("no {what} is called `{}`", name.escape_debug())).with_hint(hint)
 }
 
 fn describe(known: &Known) -> String {
@@ -192,13 +192,13 @@ fn describe(known: &Known) -> String {
 /// # Errors
 /// `Invalid`, naming the option that doesn't fit and those there are.
 pub fn read_options<T: DeserializeOwned>(backend: &str, keys: &[Key], options: &JobOptions) -> Result<T> {
-    read_keys(backend, "option", keys, options)
+    read_keys(backend, "option", keys, options.clone())
 }
 
 /// `word` is what the backend calls a key: `setting`.
-fn read_keys<T: DeserializeOwned>(backend: &str, word: &str, keys: &[Key], values: &Map<String, Value>) -> Result<T> {
+fn read_keys<T: DeserializeOwned>(backend: &str, word: &str, keys: &[Key], values: Map<String, Value>) -> Result<T> {
     if let Some(unknown) = values.keys().find(|key| !keys.iter().any(|known| known.name == key.as_str())) {
-        let unknown = unknown.escape_default();
+        let unknown = unknown.escape_debug();
         let error = Error::invalid(format!("the backend `{backend}` has no {word} `{unknown}`"));
         let known: Vec<_> = keys.iter().map(|key| key.name).collect();
         return Err(error.with_hint(match known[..] {
@@ -206,7 +206,8 @@ fn read_keys<T: DeserializeOwned>(backend: &str, word: &str, keys: &[Key], value
             _ => format!("its {word}s are {}", known.join(", ")),
         }));
     }
-    T::deserialize(values).map_err(|error| Error::invalid(format!("the {word}s of the backend `{backend}`: {error}")))
+    serde_json::from_value(Value::Object(values))
+        .map_err(|error| Error::invalid(format!("the {word}s of the backend `{backend}`: {error}")))
 }
 
 #[cfg(test)]
@@ -221,7 +222,7 @@ mod tests {
 
     const KEYS: &[Key] = &[Key { name: "partition", help: "" }, Key { name: "hours", help: "" }];
 
-    fn refusal(keys: &[Key], options: Value) -> String {
+    fn refusal(keys: &[Key], options: &Value) -> String {
         let options = options.as_object().unwrap();
         let error = read_options::<BTreeMap<String, u32>>("slurm", keys, options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -233,7 +234,7 @@ mod tests {
         let options = json!({ "hours": 3 });
         let read: BTreeMap<String, u32> = read_options("slurm", KEYS, options.as_object().unwrap()).unwrap();
         assert_eq!(read["hours"], 3);
-        let why = refusal(KEYS, json!({ "hours": "three" }));
+        let why = refusal(KEYS, &json!({ "hours": "three" }));
         assert!(why.starts_with("the options of the backend `slurm`: invalid type"), "{why}");
     }
 
@@ -241,10 +242,10 @@ mod tests {
     fn an_unknown_option_is_refused_with_those_there_are() {
         let unknown = json!({ "node": 1 });
         assert_eq!(
-            refusal(KEYS, unknown.clone()),
+            refusal(KEYS, &unknown),
             "the backend `slurm` has no option `node`; its options are partition, hours"
         );
-        assert_eq!(refusal(&[], unknown), "the backend `slurm` has no option `node`; it takes none");
+        assert_eq!(refusal(&[], &unknown), "the backend `slurm` has no option `node`; it takes none");
     }
 
     #[test]
@@ -254,6 +255,8 @@ mod tests {
             let known: Vec<_> = names.iter().copied().map(known).collect();
             not_available("backend", "nowhere", &known).hint().unwrap_or_default().to_owned()
         };
+        let error = not_available("backend", "größe\n", &[]);
+        assert_eq!(error.to_string(), r"no backend is called `größe\n`");
         assert_eq!(hint(&[]), "this build has no backends");
         assert_eq!(hint(&["local"]), "there is `local`");
         assert_eq!(hint(&["local", "slurm"]), "there are `local`, `slurm`");

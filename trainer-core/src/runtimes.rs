@@ -87,7 +87,7 @@ impl RuntimeCatalog {
                     RuntimeKind::TrainingRuntime => format!("{} (TrainingRuntime)", runtime.name()),
                 })
                 .collect();
-            Error::new(ErrorKind::NotFound, format!("no {kind} named `{}`", reference.name.escape_default()))
+            Error::new(ErrorKind::NotFound, format!("no {kind} named `{}`", reference.name.escape_debug()))
                 .with_hint(format!("there is {}", names.join(", ")))
         })
     }

@@ -57,15 +57,15 @@ pub(super) async fn wait(backend: &impl TrainerBackend, name: &JobName, request:
 /// A watch would be cut off before it has told anything.
 async fn look(backend: &impl TrainerBackend, name: &JobName, request: &WaitRequest) -> Result<WaitOutcome> {
     let job = backend.get(name).await?;
-    outcome(&request.phases, job).map_err(|job| timed_out(name, request, Duration::ZERO, Some(&job)))
+    outcome(&request.phases, &job).ok_or_else(|| timed_out(name, request, Duration::ZERO, Some(&job)))
 }
 
-/// What `job` means for whoever waits for one of the phases `wanted`; the job again, if nothing yet.
-fn outcome(wanted: &[Phase], job: Job) -> Result<WaitOutcome, Job> {
+/// What `job` means for whoever waits for one of the phases `wanted`; nothing yet, if that may still come.
+fn outcome(wanted: &[Phase], job: &Job) -> Option<WaitOutcome> {
     match job.phase {
-        phase if wanted.contains(&phase) => Ok(WaitOutcome::Reached(job)),
-        phase if phase.is_settled() => Ok(WaitOutcome::Missed(job)),
-        _ => Err(job),
+        phase if wanted.contains(&phase) => Some(WaitOutcome::Reached(job.clone())),
+        phase if phase.is_settled() => Some(WaitOutcome::Missed(job.clone())),
+        _ => None,
     }
 }
 
@@ -108,10 +108,9 @@ async fn watch_once(
         if seen.as_ref().is_some_and(|seen| seen.uid != job.uid) {
             return Err(deleted(name));
         }
-        let job = match outcome(wanted, job) {
-            Ok(outcome) => return Ok(Some(outcome)),
-            Err(job) => job,
-        };
+        if let Some(outcome) = outcome(wanted, &job) {
+            return Ok(Some(outcome));
+        }
         // Only news makes the next pause short again: a watch that does nothing but repeat the
         // present state and end would otherwise become a poll.
         if seen.as_ref() != Some(&job) {
