@@ -61,6 +61,8 @@ trials![
     a_clash_leaves_the_first_job_as_it_was,
     jobs_at_once_have_ports_of_their_own,
     a_failed_start_leaves_nothing,
+    a_supervisor_inside_of_a_runtime_says_what_to_call_when,
+    a_state_folder_may_be_relative,
     a_second_stop_can_shorten_the_grace,
     the_data_loaders_of_a_program_are_not_asked_to_end,
     attempts_have_error_files_of_their_own,
@@ -196,6 +198,18 @@ async fn a_failed_start_leaves_nothing(place: Place) {
     let error = place.try_start("refused", "fail-to-connect", 1).await.unwrap_err();
     assert!(error.to_string().contains("this launcher refuses"), "{error}");
     assert_eq!(place.folders(), Vec::<String>::new());
+}
+
+async fn a_supervisor_inside_of_a_runtime_says_what_to_call_when(place: Place) {
+    let error = place.try_start("refused", "inside-of-a-runtime", 1).await.unwrap_err();
+    assert!(error.to_string().contains("before it starts"), "{error}");
+}
+
+async fn a_state_folder_may_be_relative(mut place: Place) {
+    place.call_state_dir_relatively();
+    let job = place.start("echo up", 1).await;
+    let job = place.reaches(&job.name, Phase::Complete).await;
+    assert_eq!(place.log(&job).await, ["up"]);
 }
 
 async fn a_second_stop_can_shorten_the_grace(place: Place) {

@@ -37,8 +37,13 @@ pub(crate) fn grace(plan: &LaunchPlan) -> Duration {
 /// Runs the job in the folder at `path` until it has settled, on what `connect` makes of it.
 ///
 /// # Errors
-/// `Io` if its state can't be read or written; what `connect` says.
+/// `Io` if its state can't be read or written; `Unsupported` inside of a runtime; what `connect` says.
 pub fn supervise<L: Launcher>(path: &Path, connect: impl FnOnce(&JobFolder) -> Result<L>) -> Result<ExitCode> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Err(Error::unsupported(
+            "a runtime is running already: call `trainer::init()` before it starts, not in a `main` under `#[tokio::main]`",
+        ));
+    }
     let folder = JobFolder::at(path);
     let launcher = connect(&folder)?;
     // Of one thread: see the crate's invariants.

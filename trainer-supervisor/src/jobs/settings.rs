@@ -1,13 +1,14 @@
 //! Where state is, and who supervises.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trainer_core::{Error, Result};
 
 /// Where state is kept and which program supervises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The state folder; `None`: `$XDG_STATE_HOME/trainer`, else `~/.local/state/trainer`.
+    /// The state folder, from the working directory if it is relative; `None`: `$XDG_STATE_HOME/trainer`, else
+    /// `~/.local/state/trainer`.
     pub state_dir: Option<PathBuf>,
     /// The program that is run as supervisor; `None`: the running one.
     pub executable: Option<PathBuf>,
@@ -16,7 +17,7 @@ pub struct Settings {
 impl Settings {
     pub(crate) fn state_root(&self) -> Result<PathBuf> {
         if let Some(root) = &self.state_dir {
-            return Ok(root.clone());
+            return absolute(root);
         }
         // The specification has relative values ignored.
         if let Some(base) = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|base| base.is_absolute()) {
@@ -29,4 +30,13 @@ impl Settings {
             },
         )
     }
+
+    pub(crate) fn executable(&self) -> Result<Option<PathBuf>> {
+        self.executable.as_deref().map(absolute).transpose()
+    }
+}
+
+/// The supervisor has another working directory.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io("find", path, error))
 }

@@ -32,6 +32,7 @@ pub fn entry(supervise: impl FnOnce(&str, &Path) -> Result<ExitCode>) -> Option<
         (Some(Role::Supervise), [backend, folder, parent]) => {
             let folder = Path::new(folder);
             if !reaper::tie_to(parent) {
+                super::say("its reaper ended before it began");
                 return Some(ExitCode::FAILURE);
             }
             match supervise(&backend.to_string_lossy(), folder) {
@@ -53,6 +54,7 @@ pub(super) fn was_called() -> bool {
 
 /// A supervisor that fails before or beside its job leaves the reason where everybody looks.
 fn record_refusal(path: &Path, error: &trainer_core::Error) -> ExitCode {
+    super::say(&error.to_string());
     let folder = JobFolder::at(path);
     if let Ok(mut status) = folder.status()
         && !status.phase.is_settled()

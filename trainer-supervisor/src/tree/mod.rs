@@ -66,6 +66,12 @@ fn close_stdout() {
     }
 }
 
+/// Says why a part of the tree ends; standard error is the supervisor's log.
+#[expect(clippy::print_stderr, reason = "standard error is the supervisor's log")]
+fn say(why: &str) {
+    eprintln!("{why}");
+}
+
 /// Says that the job is supervised from now on.
 pub(crate) fn report_ready() {
     let _ = rustix::io::write(rustix::stdio::stdout(), start::READY.as_bytes());

@@ -21,7 +21,10 @@ use crate::{
 pub(super) fn run(backend: &OsStr, path: &Path) -> ExitCode {
     match reap(backend, path) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            super::say(&format!("the reaper failed: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 

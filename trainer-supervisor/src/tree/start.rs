@@ -16,7 +16,7 @@ const STARTUP: Duration = Duration::from_secs(20);
 
 /// Whether this program, or the configured one, can be run as supervisor.
 pub(crate) fn can_supervise(settings: &Settings) -> Result<()> {
-    match &settings.executable {
+    match settings.executable()? {
         Some(executable) if !executable.is_file() => {
             Err(Error::invalid(format!("the supervisor {} is not a program", executable.display())))
         }
@@ -36,7 +36,7 @@ pub(crate) async fn start(folder: &JobFolder, submission: &Submission, lock: &Lo
         .append(true)
         .open(&log_path)
         .map_err(|error| Error::io("open", &log_path, error))?;
-    let mut command = reexec(settings.executable.as_deref(), Role::Reap);
+    let mut command = reexec(settings.executable()?.as_deref(), Role::Reap);
     command.arg(&submission.backend).arg(folder.path());
     // Nothing of a job whose program submits this one: its end isn't the end of this one.
     for added in prepare::ADDED {
@@ -69,10 +69,25 @@ pub(crate) async fn start(folder: &JobFolder, submission: &Submission, lock: &Lo
 
 fn refusal(folder: &JobFolder) -> Error {
     let recorded = folder.status().ok().filter(|status| status.phase == Phase::Failed).and_then(|status| status.reason);
-    let said = || {
-        let log = std::fs::read_to_string(folder.supervisor_log()).unwrap_or_default();
-        log.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
-    };
+    let said = || last_words(&std::fs::read_to_string(folder.supervisor_log()).unwrap_or_default());
     let why = recorded.or_else(said).unwrap_or_else(|| "it ended without a word".to_owned());
     Error::new(ErrorKind::Internal, format!("the supervisor did not start: {why}"))
+}
+
+/// What a supervisor wrote before it ended; of a panic its message, not the note on backtraces behind it.
+fn last_words(log: &str) -> Option<String> {
+    let mut lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    lines.find(|line| !line.starts_with("note: ")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_panic_are_its_message() {
+        let panic = "thread 'main' panicked at src/main.rs:3:5:\nno such thing\nnote: run with `RUST_BACKTRACE=1`\n\n";
+        assert_eq!(last_words(panic).as_deref(), Some("no such thing"));
+        assert_eq!(last_words("\n"), None);
+    }
 }

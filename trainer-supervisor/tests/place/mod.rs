@@ -38,6 +38,13 @@ impl Place {
         self.home.path().join("state")
     }
 
+    /// From here on the state folder is called as it is seen from the working directory.
+    pub(crate) fn call_state_dir_relatively(&mut self) {
+        let depth = std::env::current_dir().unwrap().components().count() - 1;
+        let up: PathBuf = std::iter::repeat_n("..", depth).collect();
+        self.jobs = jobs(up.join(self.state_dir().strip_prefix("/").unwrap()));
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.work_dir().join(name), text).unwrap();
     }
@@ -203,6 +210,14 @@ fn claim(jobs: &Jobs, name: &str, argv: &[&str], nodes: i32, retries: u32) -> Re
 }
 
 pub(crate) fn supervise(_backend: &str, folder: &Path) -> Result<ExitCode> {
+    if fs::read_to_string(folder.join("job.yaml")).is_ok_and(|job| job.contains("inside-of-a-runtime")) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        return runtime.block_on(async { run(folder) });
+    }
+    run(folder)
+}
+
+fn run(folder: &Path) -> Result<ExitCode> {
     trainer_supervisor::supervise(folder, |folder| {
         if fs::read_to_string(folder.path().join("job.yaml")).is_ok_and(|job| job.contains("fail-to-connect")) {
             return Err(Error::unsupported("this launcher refuses"));

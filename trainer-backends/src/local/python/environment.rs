@@ -65,7 +65,10 @@ impl Environments {
     }
 
     fn root(&self) -> Result<PathBuf> {
-        let cache = self.cache_dir.clone().or_else(|| {
+        // The nodes have another working directory.
+        let set = self.cache_dir.as_deref().map(std::path::absolute).transpose();
+        let set = set.map_err(|error| Error::io("find", "the cache folder", error))?;
+        let cache = set.or_else(|| {
             let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
             cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache"))).map(|cache| cache.join("trainer"))
         });
