@@ -8,7 +8,7 @@ use std::{
 use rustix::process::Signal;
 use tokio::{
     process::{Child, Command},
-    time::sleep,
+    time::Instant,
 };
 use trainer_core::{
     Error, ErrorKind, NodeIndex, Result,
@@ -17,13 +17,16 @@ use trainer_core::{
 
 use crate::{
     launcher::{Ending, LaunchedNode, Output},
-    process::{self, Mark, Member, ProcessId},
+    process::{self, Mark, Member, ProcessId, Snapshot},
     tree,
 };
 
 /// How often a node that is ending is looked at, once its first process has ended: seldom after a while, because a
 /// look is at every process of the machine.
 const POLL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(320);
+
+/// How long what is left of a node is killed.
+const KILLING: Duration = Duration::from_secs(2);
 
 /// What to run as a node.
 #[derive(Clone, Debug)]
@@ -73,20 +76,35 @@ impl NodeProcess {
     }
 
     /// Asks those of `members` that `meant` says, and none twice: a second signal would cut short what the first began.
-    fn ask(&mut self, members: &[Member], meant: impl Fn(&Member, &[Member]) -> bool) {
+    fn ask(&mut self, members: &[Member], meant: impl Fn(&Member) -> bool) {
         let asked = self.asked.get_or_insert_default();
         for member in members {
-            if meant(member, members) && asked.insert(member.id) {
+            if meant(member) && asked.insert(member.id) {
                 member.id.signal(Signal::TERM);
             }
         }
     }
 
-    fn members(&self) -> Vec<Member> {
+    /// Kills what is left, again and again until nothing is: a process may fork while it is being killed.
+    async fn kill(&self) {
+        let deadline = Instant::now() + KILLING;
+        loop {
+            let members = self.members(*POLL.start()).await;
+            if members.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            for member in &members {
+                member.id.signal(Signal::KILL);
+            }
+        }
+    }
+
+    async fn members(&self, pause: Duration) -> Vec<Member> {
+        let snapshot = Snapshot::within(pause).await;
         let mark = Mark { uid: &self.uid, node: Some((&self.step, self.node.0)) };
         // Once it has been waited for, its number may be another's.
         let root = if self.child.id().is_some() { self.pid } else { None };
-        process::members(mark, root, &[])
+        snapshot.members(mark, root, &[])
     }
 }
 
@@ -104,12 +122,11 @@ impl LaunchedNode for NodeProcess {
         // A shell that was asked to end is gone before the program that it runs has written its last checkpoint.
         let mut pause = *POLL.start();
         while self.asked.is_some() {
-            let members = self.members();
+            let members = self.members(pause).await;
             if members.is_empty() {
                 break;
             }
-            self.ask(&members, process::is_orphan);
-            sleep(pause).await;
+            self.ask(&members, |member| process::is_orphan(member, &members));
             pause = (pause * 2).min(*POLL.end());
         }
         Ok(match (status.code(), status.signal()) {
@@ -123,18 +140,16 @@ impl LaunchedNode for NodeProcess {
         match ending {
             Ending::Terminate => {
                 self.asked.get_or_insert_default();
-                let members = self.members();
+                let members = self.members(*POLL.start()).await;
                 self.ask(&members, process::is_program);
             }
-            Ending::Kill => {
-                process::kill_all(Duration::from_secs(2), || self.members());
-            }
+            Ending::Kill => self.kill().await,
         }
         Ok(())
     }
 
     /// What its program started and left, in whichever session, ends with it, as in a container.
     async fn clear(&mut self) {
-        process::kill_all(Duration::from_secs(2), || self.members());
+        self.kill().await;
     }
 }

@@ -1,13 +1,16 @@
 //! Processes as the kernel shows them: who descends from whom, who carries a job's mark, and how they are ended.
 
 use std::{
-    collections::HashSet,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     fs, io,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 /// A process that can't be mistaken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,44 +56,104 @@ pub(crate) struct Mark<'a> {
     pub(crate) node: Option<(&'a str, u32)>,
 }
 
-/// The processes of `mark`: those that descend from `root`, and those that carry the mark in their
-/// environment. Descendants that belong to another job (a job may submit one) are left out, and so is
-/// everything in `spared`.
-pub(crate) fn members(mark: Mark<'_>, root: Option<i32>, spared: &[i32]) -> Vec<Member> {
-    let all: Vec<Stat> = pids().filter_map(Stat::read).collect();
-    let mut below: HashSet<i32> = root.into_iter().collect();
-    loop {
-        let before = below.len();
-        below
-            .extend(all.iter().filter(|stat| below.contains(&stat.parent)).map(|stat| stat.id.pid).collect::<Vec<_>>());
-        if below.len() == before {
-            break;
+/// All processes of this machine at one moment.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// When looking began: what is here was there then, or came later.
+    begun: Instant,
+    processes: Vec<Process>,
+    children: HashMap<i32, Vec<i32>>,
+}
+
+#[derive(Debug)]
+struct Process {
+    stat: Stat,
+    mark: Option<OwnMark>,
+}
+
+/// The mark as a process has it in its environment.
+#[derive(Debug)]
+struct OwnMark {
+    uid: Vec<u8>,
+    step: Vec<u8>,
+    node: Vec<u8>,
+}
+
+impl Snapshot {
+    pub(crate) fn take() -> Self {
+        let begun = Instant::now();
+        let processes: Vec<Process> =
+            pids().filter_map(Stat::read).map(|stat| Process { mark: OwnMark::of(stat.id.pid), stat }).collect();
+        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        for Process { stat, .. } in &processes {
+            children.entry(stat.parent).or_default().push(stat.id.pid);
         }
+        Self { begun, processes, children }
     }
-    let own = rustix::process::getpid().as_raw_pid();
-    all.iter()
-        .filter(|stat| stat.id.pid != own && !spared.contains(&stat.id.pid) && stat.state != 'Z')
-        .filter(|stat| belongs(stat.id.pid, mark, below.contains(&stat.id.pid)))
-        .map(|stat| Member { id: stat.id, parent: stat.parent })
-        .collect()
+
+    /// A look at all processes, `pause` from now or somewhat earlier: whoever waits at the same time shares it, so that
+    /// a gang that ends costs no look for each of its nodes.
+    pub(crate) async fn within(pause: Duration) -> Rc<Self> {
+        thread_local! {
+            static LAST: RefCell<Option<Rc<Snapshot>>> = const { RefCell::new(None) };
+        }
+        let asked = Instant::now();
+        sleep(pause).await;
+        LAST.with_borrow_mut(|last| match last {
+            Some(last) if last.begun >= asked => Rc::clone(last),
+            _ => Rc::clone(last.insert(Rc::new(Self::take()))),
+        })
+    }
+
+    /// The processes of `mark`: those that descend from `root`, and those that carry the mark in their
+    /// environment. Descendants that belong to another job (a job may submit one) are left out, and so is
+    /// everything in `spared`.
+    pub(crate) fn members(&self, mark: Mark<'_>, root: Option<i32>, spared: &[i32]) -> Vec<Member> {
+        let mut below: HashSet<i32> = HashSet::new();
+        let mut next: Vec<i32> = root.into_iter().collect();
+        while let Some(pid) = next.pop() {
+            if below.insert(pid) {
+                next.extend(self.children.get(&pid).into_iter().flatten());
+            }
+        }
+        let own = rustix::process::getpid().as_raw_pid();
+        self.processes
+            .iter()
+            .filter(|Process { stat, .. }| stat.id.pid != own && !spared.contains(&stat.id.pid) && stat.state != 'Z')
+            .filter(|process| belongs(process.mark.as_ref(), mark, below.contains(&process.stat.id.pid)))
+            .map(|Process { stat, .. }| Member { id: stat.id, parent: stat.parent })
+            .collect()
+    }
+}
+
+impl OwnMark {
+    fn of(pid: i32) -> Option<Self> {
+        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let variable = |name: &str| {
+            let mut entries = environment.split(|byte| *byte == 0);
+            entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).map(<[u8]>::to_vec)
+        };
+        let uid = variable("TRAINER_JOB_UID")?;
+        let [step, node] = ["TRAINER_STEP", "TRAINER_NODE"].map(|name| variable(name).unwrap_or_default());
+        Some(Self { uid, step, node })
+    }
+}
+
+/// The processes of `mark` now; see [`Snapshot::members`].
+pub(crate) fn members(mark: Mark<'_>, root: Option<i32>, spared: &[i32]) -> Vec<Member> {
+    Snapshot::take().members(mark, root, spared)
 }
 
 /// Whether the process carries the mark of the job of this identity.
 pub(crate) fn carries(pid: i32, uid: &str) -> bool {
-    belongs(pid, Mark { uid, node: None }, false)
+    belongs(OwnMark::of(pid).as_ref(), Mark { uid, node: None }, false)
 }
 
-fn belongs(pid: i32, mark: Mark<'_>, descends: bool) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let variable = |name: &str| {
-        environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-    };
-    let Some(uid) = variable("TRAINER_JOB_UID") else { return descends };
-    uid == mark.uid.as_bytes()
+fn belongs(own: Option<&OwnMark>, mark: Mark<'_>, descends: bool) -> bool {
+    let Some(own) = own else { return descends };
+    own.uid == mark.uid.as_bytes()
         && mark.node.is_none_or(|(step, node)| {
-            descends
-                || (variable("TRAINER_STEP") == Some(step.as_bytes())
-                    && variable("TRAINER_NODE") == Some(node.to_string().as_bytes()))
+            descends || (own.step == step.as_bytes() && own.node == node.to_string().as_bytes())
         })
 }
 
@@ -103,7 +166,7 @@ pub(crate) struct Member {
 
 /// Whether the process is a program of its own. One that a program forked for itself (a data loader's worker) is
 /// that program's business, which may need it to write a last checkpoint.
-pub(crate) fn is_program(member: &Member, _members: &[Member]) -> bool {
+pub(crate) fn is_program(member: &Member) -> bool {
     let command = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let own = command(member.id.pid);
     let python_child =
@@ -141,6 +204,7 @@ fn pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
+#[derive(Debug)]
 struct Stat {
     id: ProcessId,
     parent: i32,

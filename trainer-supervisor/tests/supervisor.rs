@@ -64,6 +64,7 @@ trials![
     a_supervisor_inside_of_a_runtime_says_what_to_call_when,
     a_state_folder_may_be_relative,
     a_second_stop_can_shorten_the_grace,
+    a_large_gang_is_stopped_at_once,
     the_data_loaders_of_a_program_are_not_asked_to_end,
     attempts_have_error_files_of_their_own,
     an_exception_in_the_error_file_is_the_reason,
@@ -222,6 +223,16 @@ async fn a_second_stop_can_shorten_the_grace(place: Place) {
     let job = place.reaches(&job.name, Phase::Stopped).await;
     assert!(start.elapsed() < Duration::from_secs(20));
     assert_eq!(job.steps[0].nodes[0].exit, Some(NodeExit::Signal(9)));
+}
+
+async fn a_large_gang_is_stopped_at_once(place: Place) {
+    let job = place.start_argv(&["sleep", "600"], 128).await;
+    place.launched(&job).await;
+    let start = Instant::now();
+    place.jobs.stop(&job.name, &StopRequest::default()).await.unwrap();
+    place.reaches(&job.name, Phase::Stopped).await;
+    // With a look at all processes for each node it is seconds.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 async fn the_data_loaders_of_a_program_are_not_asked_to_end(place: Place) {
