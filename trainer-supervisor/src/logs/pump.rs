@@ -87,6 +87,10 @@ pub(crate) struct LastWords {
     exception: Option<String>,
     lines_since: usize,
     last: Option<String>,
+    /// What the program has said since the exception.
+    said_since: Vec<String>,
+    /// Whether torchrun has begun its report.
+    is_reported: bool,
 }
 
 impl LastWords {
@@ -103,13 +107,18 @@ impl LastWords {
         let text = String::from_utf8_lossy(line.get(..line.len().min(Self::LONGEST)).unwrap_or_default());
         // What a terminal would show of a line that was rewritten.
         let text = text.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
-        let text = without_rank(text).trim_end();
-        if text.is_empty() {
+        let text = without_branch(without_rank(text)).trim_end();
+        if text.is_empty() || is_ruler(text) {
             return;
         }
         if is_exception(text) {
             self.exception = Some(text.to_owned());
-            self.lines_since = 0;
+            (self.lines_since, self.is_reported) = (0, false);
+            self.said_since.clear();
+        } else if text.contains("ChildFailedError") {
+            self.is_reported = true;
+        } else if !self.is_reported && self.said_since.len() < 2 && !is_remark(text) {
+            self.said_since.push(text.to_owned());
         }
         self.last = Some(text.trim_start().to_owned());
     }
@@ -117,6 +126,11 @@ impl LastWords {
     /// The line that tells most.
     pub(crate) fn cause(&self) -> Option<&str> {
         let recent = self.exception.as_deref().filter(|_| self.lines_since <= Self::SURVIVED);
+        // Of an exception that was caught, the one line of `sys.exit` behind it tells more. Several lines are rather the
+        // rest of its message.
+        if let (Some(_), [verdict]) = (recent, self.said_since.as_slice()) {
+            return Some(verdict);
+        }
         recent.or(self.last.as_deref())
     }
 }
@@ -129,13 +143,40 @@ fn without_rank(line: &str) -> &str {
     after.map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest))
 }
 
+/// Without the branch that Python draws beside the top of an exception group. Its parts stay drawn: they explain it.
+fn without_branch(line: &str) -> &str {
+    line.strip_prefix("  | ").unwrap_or(line)
+}
+
+/// Whether the line only draws: a separator, or the branches of an exception group.
+fn is_ruler(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("+-") || line.starts_with("| ") || line.chars().all(|c| matches!(c, '-' | '=' | '+' | '*' | '_'))
+}
+
+/// Whether the line can't be what a program ends with: code and details are indented, and libraries add warnings,
+/// log lines, progress bars and summaries after the exception that has ended the program.
+fn is_remark(line: &str) -> bool {
+    let is_log = line.starts_with('[')
+        || line.starts_with("wandb:")
+        || (line.starts_with(['I', 'W', 'E', 'F'])
+            && line.get(1..5).is_some_and(|day| day.bytes().all(|byte| byte.is_ascii_digit())));
+    is_log
+        || line.starts_with(char::is_whitespace)
+        || line.starts_with("Traceback (")
+        || line.starts_with("During handling of")
+        || line.starts_with("The above exception")
+        || line.starts_with("Exception ignored")
+        || ["Warning", "WARNING", "%|"].iter().any(|word| line.contains(word))
+}
+
 /// Whether the line is the last of a Python traceback: `package.SomeError: message`.
 fn is_exception(line: &str) -> bool {
     let name = line.split_once(':').map_or(line, |(name, _)| name);
     let word = name.rsplit('.').next().unwrap_or_default();
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
     let raised =
-        ["Error", "Exception", "Interrupt", "Exit", "Timeout", "Warning"].iter().any(|end| word.ends_with(end));
+        ["Error", "Exception", "ExceptionGroup", "Interrupt", "Exit", "Timeout"].iter().any(|end| word.ends_with(end));
     // torchrun's own says only that a rank has failed.
     plain && raised && word.starts_with(|c: char| c.is_ascii_uppercase()) && word != "ChildFailedError"
 }
@@ -169,6 +210,39 @@ mod tests {
     fn without_a_traceback_it_is_the_last_line() {
         assert_eq!(cause("one\n\n  two  \n\n").unwrap(), "two");
         assert_eq!(cause("\n"), None);
+    }
+
+    #[test]
+    fn what_the_program_says_behind_an_exception_that_it_caught_is_the_cause() {
+        let caught = "Traceback (most recent call last):\n  File \"t.py\", line 1\nKeyError: 'x'\n";
+        assert_eq!(
+            cause(&format!("{caught}learning rate must be positive")).unwrap(),
+            "learning rate must be positive"
+        );
+        for remark in [
+            "CUDA kernel errors might be asynchronously reported\nFor debugging consider CUDA_LAUNCH_BLOCKING=1",
+            "wandb: Find logs at: wandb/run-1",
+            "[W1123 ProcessGroupNCCL.cpp:1538] destroy_process_group() was not called",
+            "W1123 10:00:00.0 12 torch/api.py:1] Sending process 12 closing signal",
+            "tracker.py:254: UserWarning: 1 leaked object\n  warnings.warn('leaked')",
+            " 10%|█         | 1/10 [00:00<00:01]",
+            "==========",
+        ] {
+            assert_eq!(cause(&format!("{caught}{remark}")).unwrap(), "KeyError: 'x'", "{remark}");
+        }
+    }
+
+    #[test]
+    fn a_warning_is_not_the_cause() {
+        let warning = "t.py:1: FutureWarning: old\n  old()\nFutureWarning: older\n";
+        assert_eq!(cause(&format!("{warning}no such config")).unwrap(), "no such config");
+        assert_eq!(cause(&format!("ValueError: a\n{warning}")).unwrap(), "ValueError: a");
+    }
+
+    #[test]
+    fn a_group_of_exceptions_is_named_not_drawn() {
+        let group = "  + Exception Group Traceback (most recent call last):\n  |   File \"t.py\", line 1\n  | ExceptionGroup: two (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | ValueError: a\n    +---------------- 2 ----------------\n    | ValueError: b\n    +------------------------------------\n";
+        assert_eq!(cause(group).unwrap(), "ExceptionGroup: two (2 sub-exceptions)");
     }
 
     #[test]
