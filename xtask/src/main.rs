@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod digits;
+mod mutations;
 mod part;
 mod schema;
 mod test;
@@ -27,6 +28,7 @@ usage: cargo xtask <command>
   ci                               `check`, then `test --engines all`
   tidy                             only the tidiness of the tree
   check-features                   only the sets of features
+  mutations [RULE]                 whether a test notices each rule of review and plan that is switched off
   bench                            the figures of benches/README.md
   schema CHECKOUT                  the schema that review checks against, from a checkout of Kubeflow Trainer
 ";
@@ -60,6 +62,9 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         ["schema", checkout] => {
             schema::write(Path::new(checkout), &Workspace::read()?)?;
             return Ok(ExitCode::SUCCESS);
+        }
+        ["mutations", filter @ ..] if filter.len() < 2 => {
+            return mutations::run(&Workspace::read()?, filter.first().copied().unwrap_or_default());
         }
         ["bench"] => return bench::run(&Workspace::read()?),
         [] | ["help" | "--help" | "-h"] => {
