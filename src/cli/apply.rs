@@ -67,14 +67,21 @@ impl Apply {
 async fn review<B: BackendRegistry>(client: &TrainerClient<B>, file: &std::path::Path) -> Result<Vec<ReviewedJob>> {
     let manifest = documents::read(file)?;
     let runtimes = client.runtimes().await?;
-    let mut reviewed = Vec::new();
+    let mut reviewed: Vec<ReviewedJob> = Vec::new();
     for document in &manifest.jobs {
         let accepted = documents::accept(document, &manifest, &runtimes)?
             .map_err(|rejection| documents::refused(rejection, document))?;
         let mut request = JobRequest::from_annotated(accepted.job)?;
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();
-        reviewed.push(client.plan(request).await?);
+        let job = client.plan(request).await?;
+        let place = |job: &ReviewedJob| (job.plan().namespace.clone(), job.name().clone());
+        if reviewed.iter().any(|other| place(other) == place(&job)) {
+            let (line, column) = document.position("metadata.name");
+            let (file, name) = (document.file(), job.name());
+            return Err(Error::invalid(format!("{file}:{line}:{column}: there is another job `{name}` in this file")));
+        }
+        reviewed.push(job);
     }
     Ok(reviewed)
 }
