@@ -71,6 +71,8 @@ trials![
     the_node_at_fault_is_blamed_not_those_that_lost_it,
     a_job_that_submits_a_job_does_not_take_it_along,
     a_long_log_is_rotated_and_its_loss_is_marked,
+    the_end_of_a_job_that_filled_the_disk_is_recorded,
+    a_job_can_be_stopped_and_deleted_on_a_full_disk,
     a_log_that_can_not_be_written_stops_no_training,
     a_job_of_another_machine_is_shown_but_not_touched,
     a_damaged_folder_is_listed_with_its_reason_and_can_be_deleted,
@@ -313,6 +315,41 @@ async fn a_long_log_is_rotated_and_its_loss_is_marked(place: Place) {
     assert!(size < 140_000_000, "{size}");
     let tail = LogQuery { tail: Some(2), ..LogQuery::default() };
     assert_eq!(place.log_of(&job, &tail).await, ["0123456789012345678901234567890123456789", "end"]);
+}
+
+async fn the_end_of_a_job_that_filled_the_disk_is_recorded(place: Place) {
+    if !place.limit_state_dir(600) {
+        eprintln!("not tried: this user can't mount a small disk");
+        return;
+    }
+    let job = place.start("yes | head -c 3000000", 1).await;
+    place.reaches(&job.name, Phase::Complete).await;
+    place.jobs.delete(&job.name, &StopRequest::default()).await.unwrap();
+    assert_eq!(place.folders(), Vec::<String>::new());
+}
+
+async fn a_job_can_be_stopped_and_deleted_on_a_full_disk(place: Place) {
+    if !place.limit_state_dir(1200) {
+        eprintln!("not tried: this user can't mount a small disk");
+        return;
+    }
+    let script = "yes | head -c 3000000; touch full; sleep 600";
+    for name in ["stopped", "deleted"] {
+        let job = place.start_as(name, script, 1).await;
+        wait_until("the disk is full", || place.has("full")).await;
+        let filler = place.state_dir().join("filler");
+        // To the last block, which the log's records may have left.
+        let _ = fs::write(&filler, vec![b'.'; 4_000_000]);
+        if name == "stopped" {
+            place.jobs.stop(&job.name, &StopRequest::default()).await.unwrap();
+            place.reaches(&job.name, Phase::Stopped).await;
+        }
+        place.jobs.delete(&job.name, &StopRequest::default()).await.unwrap();
+        wait_until("nothing is left", || place::alive(&job.uid).is_empty()).await;
+        fs::remove_file(filler).unwrap();
+        place.remove("full");
+    }
+    assert_eq!(place.folders(), Vec::<String>::new());
 }
 
 async fn a_log_that_can_not_be_written_stops_no_training(place: Place) {

@@ -10,7 +10,7 @@ use tokio::{
 use trainer_core::{Error, Result};
 
 use super::Record;
-use crate::jobs::{Intent, JobFolder};
+use crate::jobs::{Intent, JobFolder, wordless_intent};
 
 /// Something that ends the job before its nodes do.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub(super) enum Interrupt {
 pub(super) struct Control {
     folder: JobFolder,
     wake: Signal,
+    stop: Signal,
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -48,6 +49,7 @@ impl Control {
         Ok(Self {
             folder: record.folder.clone(),
             wake: on(SignalKind::user_defined1())?,
+            stop: on(SignalKind::user_defined2())?,
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             hang_up: on(SignalKind::hangup())?,
@@ -71,6 +73,7 @@ impl Control {
             let due = deadline.map_or_else(Instant::now, |(due, _)| due);
             tokio::select! {
                 _ = self.wake.recv() => self.looked = false,
+                _ = self.stop.recv() => return Interrupt::Intent(wordless_intent()),
                 _ = self.terminate.recv() => return Interrupt::Ended(self.who_ended_us()),
                 _ = self.interrupt.recv() => return Interrupt::Ended("its supervisor was interrupted".to_owned()),
                 // The session has no terminal; whoever sends this means nothing by it.

@@ -45,7 +45,9 @@ impl Record {
     /// Says who supervises.
     pub(super) fn take_charge(&mut self) -> Result<()> {
         self.status.supervisor = ProcessId::current().map(|process| Incumbent { process, boot: machine::boot_id() });
-        self.folder.write_status(&self.status)
+        self.folder.write_status(&self.status)?;
+        self.folder.reserve();
+        Ok(())
     }
 
     pub(super) fn begin_attempt(&mut self) {
@@ -146,7 +148,10 @@ impl Record {
         loop {
             match self.folder.write_status(&self.status) {
                 Err(_) if Instant::now() < deadline => sleep(Duration::from_secs(1)).await,
-                other => return other,
+                other => {
+                    self.folder.give_up_reserve();
+                    return other;
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::process::Signal;
 use serde::Serialize;
 use tokio::time::Instant;
 use trainer_core::{
@@ -10,7 +11,7 @@ use trainer_core::{
     job::{Severity, StopRequest},
 };
 
-use super::{Intent, JobFolder, Jobs, blocking, claim, lost};
+use super::{Intent, JobFolder, Jobs, blocking, claim, folder::is_disk_full, lost};
 use crate::{
     gang::grace,
     machine::{self, Machine},
@@ -41,8 +42,7 @@ impl Jobs {
             let folder = jobs.folder(&name)?;
             // A stop takes no deletion back.
             intent.delete = folder.intent().is_some_and(|known| known.delete);
-            folder.write_intent(&intent)?;
-            wake(&folder);
+            tell(&folder, &intent)?;
             match jobs.look_up(&name)? {
                 // It ended while we asked.
                 Some(job) if job.phase.is_finished() => {
@@ -110,8 +110,7 @@ impl Jobs {
         let limit = request.grace.unwrap_or_else(planned) + ENDING;
         let deadline = Instant::now() + limit;
         if readable && folder.is_supervised() {
-            folder.write_intent(&intent(request, true))?;
-            wake(&folder);
+            tell(&folder, &intent(request, true))?;
         }
         let Some(lock) = folder.lock(deadline).await? else {
             if !folder.path().exists() {
@@ -148,12 +147,34 @@ impl Jobs {
     }
 }
 
-/// Has the supervisor look at the intent. One that doesn't run yet will look when it does.
-fn wake(folder: &JobFolder) {
-    let supervisor = folder.status().ok().and_then(|status| status.supervisor);
-    if let Some(supervisor) = supervisor.filter(|supervisor| supervisor.boot == machine::boot_id()) {
-        supervisor.process.signal(rustix::process::Signal::USR1);
+/// Has the supervisor do as `intent` says. One that doesn't run yet will look for it when it does. On a full disk the
+/// supervisor is told without a word: it stops the job, with the job's own grace.
+fn tell(folder: &JobFolder, intent: &Intent) -> Result<()> {
+    let mut written = folder.write_intent(intent);
+    if intent.delete && written.as_ref().is_err_and(is_disk_full) {
+        folder.empty_logs();
+        written = folder.write_intent(intent);
     }
+    match written {
+        Ok(()) => {
+            signal_supervisor(folder, Signal::USR1);
+            Ok(())
+        }
+        Err(error) if is_disk_full(&error) && signal_supervisor(folder, Signal::USR2) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `false`: there is none.
+fn signal_supervisor(folder: &JobFolder, signal: Signal) -> bool {
+    let supervisor = folder.status().ok().and_then(|status| status.supervisor);
+    let supervisor = supervisor.filter(|supervisor| supervisor.boot == machine::boot_id());
+    supervisor.is_some_and(|supervisor| supervisor.process.signal(signal))
+}
+
+/// What a supervisor is told that gets the signal and no intent.
+pub(crate) fn wordless_intent() -> Intent {
+    intent(&StopRequest::default(), false)
 }
 
 fn intent(request: &StopRequest, delete: bool) -> Intent {

@@ -29,6 +29,10 @@ const INTENT: &str = "intent.json";
 const PREPARED: &str = "prepared.json";
 const EVENTS: &str = "events.jsonl";
 const LOCK: &str = "lock";
+const RESERVE: &str = "reserve";
+
+/// Bytes that are kept for the end of a job to be recorded on a full disk.
+const RESERVED: usize = 64 * 1024;
 
 /// The folder of one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +151,30 @@ impl JobFolder {
 
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
         let durability = if status.phase.is_settled() { Durability::Machine } else { Durability::Process };
-        self.write(STATUS, status, durability)
+        match self.write(STATUS, status, durability) {
+            Err(error) if status.phase.is_settled() && is_disk_full(&error) => {
+                self.give_up_reserve();
+                self.write(STATUS, status, durability)
+            }
+            other => other,
+        }
+    }
+
+    /// Keeps room for the last status. Without it a full disk may keep the end of the job from being recorded.
+    pub(crate) fn reserve(&self) {
+        // Not zeros: some file systems store none.
+        let _ = fs::write(self.path.join(RESERVE), vec![b'.'; RESERVED]);
+    }
+
+    pub(crate) fn give_up_reserve(&self) {
+        let _ = fs::remove_file(self.path.join(RESERVE));
+    }
+
+    /// Empties the logs of a job that is being deleted; they are open in its supervisor, so removing them frees nothing.
+    pub(crate) fn empty_logs(&self) {
+        for entry in fs::read_dir(self.logs()).into_iter().flatten().flatten() {
+            let _ = OpenOptions::new().write(true).truncate(true).open(entry.path());
+        }
     }
 
     pub(crate) fn intent(&self) -> Option<Intent> {
@@ -299,6 +326,12 @@ impl JobFolder {
         };
         write().map_err(|error| Error::io("write", &path, error))
     }
+}
+
+/// Whether a write failed for want of room.
+pub(crate) fn is_disk_full(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// The right to supervise a job, or to judge one that nobody supervises. Given up when its last holder

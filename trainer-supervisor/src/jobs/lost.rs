@@ -7,7 +7,7 @@ use trainer_core::{
     job::{NodeExit, Severity},
 };
 
-use super::{JobFolder, Lock, Status, Submission};
+use super::{JobFolder, Lock, Status, Submission, folder::is_disk_full};
 use crate::{
     machine,
     process::{self, Mark},
@@ -50,8 +50,13 @@ pub(crate) fn conclude(folder: &JobFolder, mut status: Status, cause: &str, _loc
         Some(intent) => status.enter(Phase::Stopped, Some(format!("stopped by {}; {cause} meanwhile", intent.by))),
         None => status.enter(Phase::Failed, Some(format!("{cause}, and its nodes with it"))),
     }
-    folder.remove_intent();
-    folder.write_status(&status)?;
+    match folder.write_status(&status) {
+        Ok(()) => folder.remove_intent(),
+        // Whoever looks next comes to the same.
+        Err(error) if is_disk_full(&error) => return Ok(status),
+        Err(error) => return Err(error),
+    }
+    folder.give_up_reserve();
     folder.record_event(Severity::Warning, "SupervisorLost", "job", cause);
     Ok(status)
 }

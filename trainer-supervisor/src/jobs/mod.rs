@@ -21,6 +21,7 @@ use trainer_core::{
 
 pub use claim::Claim;
 pub(crate) use claim::remove;
+pub(crate) use control::wordless_intent;
 pub use folder::JobFolder;
 pub(crate) use folder::Lock;
 pub(crate) use lost::conclude;

@@ -34,6 +34,14 @@ impl Place {
         Self { jobs: jobs(home.path().join("state")), home }
     }
 
+    /// Gives the state folder a disk of its own, of `kilobytes`. `false`: this user may not.
+    pub(crate) fn limit_state_dir(&self, kilobytes: u32) -> bool {
+        fs::create_dir(self.state_dir()).unwrap();
+        let size = format!("size={kilobytes}k");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(self.state_dir()).output();
+        mount.is_ok_and(|output| output.status.success())
+    }
+
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.home.path().join("state")
     }
@@ -47,6 +55,14 @@ impl Place {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.work_dir().join(name), text).unwrap();
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.work_dir().join(name).exists()
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.work_dir().join(name)).unwrap();
     }
 
     fn work_dir(&self) -> PathBuf {
@@ -161,6 +177,8 @@ impl Drop for Place {
             }
         });
         let _ = cleaning.join();
+        // Of a test on a small disk; for the others it isn't a mount and nothing happens.
+        let _ = Command::new("umount").arg("-l").arg(self.state_dir()).output();
     }
 }
 
