@@ -1,8 +1,6 @@
 //! What becomes of each field of a plan: honoured, replaced by what this machine has, or refused.
 //! A field that isn't listed is refused.
 
-use std::path::Path;
-
 use serde_json::Value;
 use trainer_core::{
     Error, Result,
@@ -10,6 +8,8 @@ use trainer_core::{
     plan::{Container, LaunchPlan, PlannedStep},
     request::ReviewedJob,
 };
+
+use super::gpus;
 
 /// Fields of a container that mean nothing without an image, a kubelet or a terminal.
 const MEANINGLESS: &[&str] =
@@ -73,7 +73,9 @@ pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
         ))
         .with_hint("give the program the folder's own path"));
     }
-    review_plan(job.plan())
+    let replaced = review_plan(job.plan())?;
+    gpus::share(job.plan(), &gpus::here())?;
+    Ok(replaced)
 }
 
 /// # Errors
@@ -177,19 +179,13 @@ fn review_container(step: &PlannedStep, container: &Container, replaced: &mut Ve
 
 fn review_resources(step: &PlannedStep, container: &Container, replaced: &mut Vec<String>) -> Result<()> {
     for amounts in ["limits", "requests"].iter().filter_map(|kind| container.resources.get(kind)?.as_object()) {
-        for (resource, amount) in amounts {
+        for resource in amounts.keys() {
             match resource.as_str() {
                 "cpu" | "memory" | "ephemeral-storage" => {
                     replaced.push("limits of CPU and memory are not enforced: nodes share this machine".to_owned());
                 }
-                "nvidia.com/gpu" if is_zero(amount) || has_nvidia_gpu() => {}
-                "nvidia.com/gpu" => {
-                    return Err(Error::unsupported(format!(
-                        "the step `{}` asks for GPUs, and this machine has none (no /dev/nvidia0)",
-                        step.name
-                    ))
-                    .with_hint("leave `--gpu` out to train on CPUs, or choose another backend"));
-                }
+                // Counted and shared out in `gpus.rs`.
+                gpus::RESOURCE => {}
                 other => {
                     return Err(refused(&format!("the resource `{other}` (step `{}`)", step.name)));
                 }
@@ -202,14 +198,6 @@ fn review_resources(step: &PlannedStep, container: &Container, replaced: &mut Ve
 /// What `check` says about limits.
 pub(super) fn check_limits() -> Finding {
     Finding { ok: true, subject: "limits".to_owned(), detail: "limits of CPU and memory are not enforced".to_owned() }
-}
-
-fn is_zero(amount: &Value) -> bool {
-    amount.as_str() == Some("0") || amount.as_i64() == Some(0)
-}
-
-fn has_nvidia_gpu() -> bool {
-    (0..64).any(|index| Path::new(&format!("/dev/nvidia{index}")).exists())
 }
 
 fn refused(what: &str) -> Error {

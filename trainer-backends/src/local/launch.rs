@@ -1,6 +1,7 @@
 //! How a node becomes a process.
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
@@ -8,13 +9,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use trainer_core::{
-    Error, Result,
+    Error, NodeIndex, Result,
+    api::EnvVar,
     plan::{LaunchPlan, PlannedNode, PlannedStep, World},
     request::ReviewedJob,
 };
 use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, PortLeases, ProcessSpec};
 
-use super::variables;
+use super::{gpus, variables};
 
 /// What is found out at submission for the launch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +79,10 @@ impl Launcher for LocalLauncher {
         let planned = planned_ports(attempt.plan);
         // The ports of the attempt before may still be in use by what is left of its connections.
         let leases = PortLeases::acquire(attempt.folder, planned.len())?;
-        let additions = attempt.additions(output.to_str(), |step, node| {
+        let mut additions = attempt.additions(output.to_str(), |step, node| {
             attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
         });
+        share_gpus(&mut additions, attempt.plan)?;
         let world = World {
             addresses: loopback_addresses(attempt.plan),
             ports: planned.into_iter().zip(leases.ports().iter().copied()).collect(),
@@ -113,6 +116,19 @@ impl Launcher for LocalLauncher {
     }
 }
 
+/// Adds to the environment of each node which GPUs it sees, where it asks for some.
+///
+/// # Errors
+/// `Unsupported` if there aren't enough.
+pub(super) fn share_gpus(additions: &mut BTreeMap<(String, NodeIndex), Vec<EnvVar>>, plan: &LaunchPlan) -> Result<()> {
+    let shares = gpus::share(plan, &gpus::here())?;
+    let nodes = plan.steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step.name.clone(), node.index)));
+    for (node, share) in nodes.zip(shares).filter(|(_, share)| !share.is_empty()) {
+        additions.entry(node).or_default().push(EnvVar::new(gpus::VISIBLE, &share.join(",")));
+    }
+    Ok(())
+}
+
 /// The ports that the plan speaks of, each once.
 pub(super) fn planned_ports(plan: &LaunchPlan) -> Vec<u16> {
     let containers = plan.steps.iter().flat_map(|step| &step.nodes).flat_map(|node| &node.containers);
@@ -123,7 +139,7 @@ pub(super) fn planned_ports(plan: &LaunchPlan) -> Vec<u16> {
 }
 
 /// All nodes are on this machine.
-pub(super) fn loopback_addresses(plan: &LaunchPlan) -> std::collections::BTreeMap<String, String> {
+pub(super) fn loopback_addresses(plan: &LaunchPlan) -> BTreeMap<String, String> {
     let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
     nodes.map(|node| (node.address.clone(), "127.0.0.1".to_owned())).collect()
 }

@@ -7,6 +7,7 @@
 mod backend;
 mod config;
 mod fields;
+mod gpus;
 mod launch;
 mod preview;
 mod python;

@@ -8,14 +8,14 @@ use trainer_core::{
     request::ReviewedJob,
 };
 
-use super::launch::{Prepared, loopback_addresses, planned_ports};
+use super::launch::{Prepared, loopback_addresses, planned_ports, share_gpus};
 
 pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<LaunchPlan> {
     let plan = job.plan();
     let prepared = Prepared::of(job)?;
     let ports: Vec<(u16, u16)> = planned_ports(plan).into_iter().zip(unused_numbers(plan)).collect();
     let nodes = plan.steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step, node)));
-    let additions = nodes.map(|(step, node)| {
+    let added = nodes.map(|(step, node)| {
         let facts = NodeFacts {
             job: job.name(),
             uid: "<uid>",
@@ -27,10 +27,12 @@ pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<L
         };
         ((step.name.clone(), node.index), additions(&facts))
     });
+    let mut additions = added.collect();
+    share_gpus(&mut additions, plan)?;
     let world = World {
         addresses: loopback_addresses(plan),
         ports: ports.iter().copied().collect(),
-        additions: additions.collect(),
+        additions,
         ..World::default()
     };
     let mut preview = with_placeholders(&localize(plan, &world), &ports)?;
