@@ -41,7 +41,7 @@ struct Rule {
 const VARIABLE: &str = "TRAINER_MUTATION";
 
 /// The tests that could notice, the quickest first.
-const TESTS: [&str; 4] = ["plans", "review", "trainer_core", "corpus"];
+const TESTS: [&str; 5] = ["rules", "plans", "review", "trainer_core", "corpus"];
 
 /// Where in `trainer-core` the rules are.
 const CRATE: &str = "trainer-core";
@@ -60,11 +60,12 @@ pub(crate) fn switched_off() -> usize {
 pub(crate) fn run(workspace: &Workspace, filter: &str) -> Result<ExitCode> {
     let rules = rules::all();
     every_id_is_listed(workspace, &rules)?;
-    let copy = workspace.target.join("mutations");
+    let folder = workspace.target.join("mutations");
+    let copy = folder.join("tree");
     copy_tree(&workspace.root, &copy)?;
     switch(&workspace.root.join(CRATE).join("src"), &copy.join(CRATE).join("src"), &rules)?;
     println!("building the tests with {} switches", rules.len());
-    let tests = build(workspace, &copy)?;
+    let tests = build(workspace, &copy, &folder.join("target"))?;
     if let Some(test) = noticed(&tests, &copy, None)? {
         return Err(format!("`{test}` fails with every rule on").into());
     }
@@ -232,12 +233,12 @@ fn write_changed(path: &Path, content: &[u8]) -> Result {
     Ok(fs::write(path, content)?)
 }
 
-/// The test programs, in the order of [`TESTS`].
-fn build(workspace: &Workspace, copy: &Path) -> Result<Vec<PathBuf>> {
+/// The test programs, in the order of [`TESTS`]. Built apart: to Cargo, the copy's packages are those of the tree.
+fn build(workspace: &Workspace, copy: &Path, target: &Path) -> Result<Vec<PathBuf>> {
     let mut command = workspace.cargo(&["test", "--quiet", "--package", CRATE, "--no-run", "--lib"]);
     command.args(TESTS.into_iter().filter(|test| *test != "trainer_core").flat_map(|test| ["--test", test]));
     command.args(["--message-format", "json-render-diagnostics"]).current_dir(copy);
-    command.env("CARGO_TARGET_DIR", &workspace.target).stderr(Stdio::inherit());
+    command.env("CARGO_TARGET_DIR", target).stderr(Stdio::inherit());
     let output = command.output()?;
     if !output.status.success() {
         return Err("the tests with their switches don't build".into());

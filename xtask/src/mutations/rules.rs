@@ -25,6 +25,7 @@ const REVIEW: &[(&str, InFile)] = &[
                 r#"let known = «[assembly::OUR_CONTROLLER, "kueue.x-k8s.io/multikueue"].contains(&asked)»"#,
                 "[assembly::OUR_CONTROLLER].contains(&asked)",
             ),
+            ("status is dropped", "", r#"fields.shift_remove("status")"#, "None::<Value>"),
             ("crd:unknown", "of a job", "refuse(«schema.unknown_fields(document)»)", "Vec::new()"),
             (
                 "V3",
@@ -485,7 +486,6 @@ const SCHEMA: &[(&str, InFile)] = &[
         &[
             ("required", "of a document", "document.get(name).is_none()", "false"),
             ("required", "", "!fields.contains_key(name)", "false"),
-            ("status", "", r#".filter(|_| «name != "status"»)"#, "true"),
             ("type", "", "(kind, value) => «self.wrong_type(path, schema_type(kind), type_name(value))»", "()"),
             (
                 "type",

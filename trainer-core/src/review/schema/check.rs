@@ -15,8 +15,7 @@ pub(super) fn document(schema: &Schema, document: &Value) -> Findings {
         }
     }
     for (name, value) in document.as_object().into_iter().flatten() {
-        // A status that comes with a new object is dropped.
-        if let Some(node) = schema.properties.get(name).filter(|_| name != "status") {
+        if let Some(node) = schema.properties.get(name) {
             findings.check(node.get(), value, name);
         }
     }
