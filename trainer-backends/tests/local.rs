@@ -109,6 +109,7 @@ trials![
     what_only_a_container_could_honour_is_refused_before_anything_is_created,
     what_is_replaced_is_said_once,
     the_preview_shows_what_is_known_and_marks_what_is_not,
+    a_preview_warns_of_what_is_not_as_asked_and_of_nothing_else,
     output_goes_below_the_working_directory,
     a_working_directory_that_is_not_there_is_named,
     a_check_finds_python_and_a_place_for_state,
@@ -258,8 +259,22 @@ async fn the_preview_shows_what_is_known_and_marks_what_is_not(bench: Bench) {
     assert_eq!(value("PET_MASTER_ADDR"), "127.0.0.1");
     assert_eq!(value("PET_MASTER_PORT"), "<port for 29500>");
     assert_eq!(value("TRAINER_JOB_UID"), "<uid>");
-    assert!(preview.notes.iter().any(|note| note.contains("image")), "{:?}", preview.notes);
     assert!(!bench.state_dir().exists(), "a preview creates nothing");
+}
+
+async fn a_preview_warns_of_what_is_not_as_asked_and_of_nothing_else(bench: Bench) {
+    let plain = review(&bench.backend(), bench.request(&["true"])).await.unwrap();
+    let preview = bench.backend().preview(&plain).await.unwrap();
+    assert_eq!((preview.warnings, preview.notes), (Vec::new(), Vec::new()));
+
+    let mut request = bench.request(&["true"]);
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.image = Some("mine:1".to_owned());
+    trainer.resources_per_node = Some(json!({ "limits": { "cpu": "64", "memory": "100Ti" } }));
+    let job = review(&bench.backend(), request).await.unwrap();
+    let warnings = bench.backend().preview(&job).await.unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("not enforced") && warnings[1].contains("mine:1"), "{warnings:?}");
 }
 
 async fn output_goes_below_the_working_directory(bench: Bench) {

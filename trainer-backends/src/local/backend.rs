@@ -65,7 +65,7 @@ impl TrainerBackend for LocalBackend {
         fields::review_secrets(&job.request().secrets)?;
         let prepared = Prepared::of(job)?;
         let claim = self.jobs.claim(Submission::new(job.name().clone(), job.request(), Self::NAME), job.plan())?;
-        for substitution in &substitutions {
+        for substitution in substitutions.iter().chain(&fields::replaced_images(job)) {
             claim.folder().record_event(Severity::Warning, "Substituted", "job", substitution);
         }
         let request = job.request();

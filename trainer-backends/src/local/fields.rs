@@ -60,7 +60,8 @@ const MEANINGLESS_IN_JOB_SET: &[&str] =
 const MEANINGLESS_IN_JOB: &[&str] =
     &["completionMode", "podReplacementPolicy", "ttlSecondsAfterFinished", "manualSelector"];
 
-/// Checks that this engine can run the job; returns what it will replace, for people, each once.
+/// Checks that this engine can run the job; returns what it will replace or not enforce, for people, each once. A
+/// runtime's image is replaced in every job and not worth a warning; one that the job itself names is.
 ///
 /// # Errors
 /// `Unsupported`, naming the field and a way out.
@@ -73,9 +74,25 @@ pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
         ))
         .with_hint("give the program the folder's own path"));
     }
-    let replaced = review_plan(job.plan())?;
+    let mut replaced = review_plan(job.plan())?;
+    let image = request.job.spec.trainer.as_ref().and_then(|trainer| trainer.image.as_deref());
+    replaced.extend(image.map(replaced_image));
     gpus::share(job.plan(), &gpus::here())?;
     Ok(replaced)
+}
+
+/// The replaced images of the job's runtime, for its events.
+pub(super) fn replaced_images(job: &ReviewedJob) -> Vec<String> {
+    let own = job.request().job.spec.trainer.as_ref().and_then(|trainer| trainer.image.as_deref());
+    let nodes = job.plan().steps.iter().filter_map(|step| step.nodes.first());
+    let images = nodes.flat_map(|node| &node.containers).filter_map(|container| container.image.as_deref());
+    let mut images: Vec<&str> = images.filter(|image| Some(*image) != own).collect();
+    images.dedup();
+    images.into_iter().map(replaced_image).collect()
+}
+
+fn replaced_image(image: &str) -> String {
+    format!("the image {image} is replaced by this machine's software")
 }
 
 /// # Errors
@@ -171,13 +188,17 @@ fn review_container(step: &PlannedStep, container: &Container, replaced: &mut Ve
         }
     }
     review_resources(step, container, replaced)?;
-    if let Some(image) = &container.image {
-        replaced.push(format!("the image {image} is replaced by this machine's software"));
-    }
     Ok(())
 }
 
 fn review_resources(step: &PlannedStep, container: &Container, replaced: &mut Vec<String>) -> Result<()> {
+    if let Some(field) = container
+        .resources
+        .as_object()
+        .and_then(|fields| fields.keys().find(|field| *field != "limits" && *field != "requests"))
+    {
+        return Err(refused(&format!("`resources.{field}` (step `{}`)", step.name)));
+    }
     for amounts in ["limits", "requests"].iter().filter_map(|kind| container.resources.get(kind)?.as_object()) {
         for resource in amounts.keys() {
             match resource.as_str() {

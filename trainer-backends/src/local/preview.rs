@@ -36,7 +36,7 @@ pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<L
         ..World::default()
     };
     let mut preview = with_placeholders(&localize(plan, &world), &ports)?;
-    preview.notes.extend(substitutions.iter().cloned());
+    preview.warnings.extend(substitutions.iter().cloned());
     Ok(preview)
 }
 
