@@ -111,6 +111,8 @@ trials![
     the_preview_shows_what_is_known_and_marks_what_is_not,
     a_preview_warns_of_what_is_not_as_asked_and_of_nothing_else,
     output_goes_below_the_working_directory,
+    an_empty_output_folder_goes_with_the_end_of_the_job,
+    an_output_folder_that_can_not_be_made_is_refused_and_leaves_no_job,
     a_working_directory_that_is_not_there_is_named,
     a_check_finds_python_and_a_place_for_state,
 ];
@@ -281,6 +283,25 @@ async fn output_goes_below_the_working_directory(bench: Bench) {
     let job = bench.run(bench.request(&["sh", "-c", "echo model > $TRAINER_OUTPUT_DIR/model"])).await.unwrap();
     let model = bench.directory.join("outputs").join(job.name.as_str()).join("model");
     assert_eq!(fs::read_to_string(model).unwrap(), "model\n");
+}
+
+async fn an_empty_output_folder_goes_with_the_end_of_the_job(bench: Bench) {
+    bench.run(bench.request(&["sh", "-c", "test -d $TRAINER_OUTPUT_DIR"])).await.unwrap();
+    assert!(!bench.directory.join("outputs").exists());
+
+    let mut request = bench.request(&["true"]);
+    request.output = Some("mine".into());
+    fs::create_dir(bench.directory.join("mine")).unwrap();
+    bench.run(request).await.unwrap();
+    assert!(bench.directory.join("mine").exists(), "it was there before the job");
+}
+
+async fn an_output_folder_that_can_not_be_made_is_refused_and_leaves_no_job(bench: Bench) {
+    let mut request = bench.request(&["true"]);
+    request.output = Some("/proc/nowhere".into());
+    let error = bench.submit(request).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("--output DIR"), "{error}");
+    assert!(bench.state_dir().join("jobs").read_dir().unwrap().next().is_none());
 }
 
 async fn a_working_directory_that_is_not_there_is_named(bench: Bench) {

@@ -70,7 +70,12 @@ impl TrainerBackend for LocalBackend {
         }
         let request = job.request();
         let environment = self.environments.provide(&request.packages, &prepared.directory, &request.progress).await?;
-        claim.start(&prepared.with(environment)).await
+        let prepared = prepared.with(environment).create_output()?;
+        let started = claim.start(&prepared).await;
+        if started.is_err() {
+            prepared.remove_empty_output();
+        }
+        started
     }
 
     async fn get(&self, name: &JobName) -> Result<Job> {

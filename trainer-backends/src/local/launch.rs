@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) directory: PathBuf,
     /// Where output goes.
     output: PathBuf,
+    /// Folders that were made for it, the innermost first.
+    made: Vec<PathBuf>,
     /// The Python environment of the job; `None`: the one that is active.
     environment: Option<PathBuf>,
 }
@@ -45,12 +47,38 @@ impl Prepared {
             Some(output) => directory.join(output),
             None => directory.join("outputs").join(job.name().as_str()),
         };
-        Ok(Self { directory, output, environment: None })
+        Ok(Self { directory, output, made: Vec::new(), environment: None })
     }
 
     pub(super) fn with(mut self, environment: Option<PathBuf>) -> Self {
         self.environment = environment;
         self
+    }
+
+    /// Creates the output folder.
+    ///
+    /// # Errors
+    /// `Io` if that isn't possible or nothing can be written to it; nothing is left then.
+    pub(super) fn create_output(mut self) -> Result<Self> {
+        let missing = self.output.ancestors().take_while(|folder| !folder.exists());
+        self.made = missing.map(Path::to_path_buf).collect();
+        let writable = fs::create_dir_all(&self.output)
+            .and_then(|()| rustix::fs::access(&self.output, rustix::fs::Access::WRITE_OK).map_err(Into::into));
+        match writable {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.remove_empty_output();
+                Err(Error::io("write to the output folder", &self.output, error)
+                    .with_hint("`--output DIR` names another place for results"))
+            }
+        }
+    }
+
+    /// Removes what [`create_output`](Self::create_output) made, as far as it is empty.
+    pub(super) fn remove_empty_output(&self) {
+        for folder in &self.made {
+            let _ = fs::remove_dir(folder);
+        }
     }
 
     pub(super) fn output(&self) -> &Path {
@@ -91,6 +119,11 @@ impl Launcher for LocalLauncher {
         };
         self.ports = Some(leases);
         Ok(world)
+    }
+
+    async fn clean_up(&mut self) -> Result<()> {
+        self.prepared.remove_empty_output();
+        Ok(())
     }
 
     async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
