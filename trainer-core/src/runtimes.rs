@@ -19,6 +19,11 @@ const BUILTIN: &[(&str, &str)] = &[
     ("plain.yaml", include_str!("../../runtimes/plain.yaml")),
     ("torch-distributed.yaml", include_str!("../../runtimes/torch-distributed.yaml")),
     ("jax-distributed.yaml", include_str!("../../runtimes/jax-distributed.yaml")),
+    ("xgboost-distributed.yaml", include_str!("../../runtimes/xgboost-distributed.yaml")),
+    ("mpi-distributed.yaml", include_str!("../../runtimes/mpi-distributed.yaml")),
+    ("torchtune-llama3.2-1b.yaml", include_str!("../../runtimes/torchtune-llama3.2-1b.yaml")),
+    ("torchtune-llama3.2-3b.yaml", include_str!("../../runtimes/torchtune-llama3.2-3b.yaml")),
+    ("torchtune-qwen2.5-1.5b.yaml", include_str!("../../runtimes/torchtune-qwen2.5-1.5b.yaml")),
 ];
 
 impl RuntimeCatalog {
@@ -148,7 +153,8 @@ mod tests {
         let catalog = RuntimeCatalog::builtin();
         let error = catalog.find(&reference("jax")).unwrap_err();
         assert_eq!(error.to_string(), "no ClusterTrainingRuntime named `jax`");
-        assert_eq!(error.hint(), Some("there is plain, jax-distributed, torch-distributed"));
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("there is plain, jax-distributed, mpi-distributed, "), "{hint}");
         let other = RuntimeRef { kind: Some("TrainingRuntime".to_owned()), ..reference("plain") };
         assert_eq!(catalog.find(&other).unwrap_err().to_string(), "no TrainingRuntime named `plain`");
     }

@@ -16,10 +16,16 @@ fn every_builtin_runtime_has_a_readable_plan() {
     for runtime in RuntimeCatalog::builtin().iter() {
         let name: JobName = "alpha".parse().unwrap();
         let mut job = TrainJob::new(&name, runtime.name());
+        let (command, nodes): (&[&str], _) = match runtime.framework() {
+            Some("torch") => (&["torchrun", "train.py"], 2),
+            Some("mpi") => (&["mpirun", "python", "train.py"], 2),
+            Some("torchtune") => (&["tune", "run"], 1),
+            _ => (&["python", "train.py"], 2),
+        };
         job.spec.trainer = Some(Trainer {
-            command: Some(vec!["python".to_owned(), "train.py".to_owned()]),
+            command: Some(command.iter().map(|word| (*word).to_owned()).collect()),
             env: Some(vec![EnvVar::new("EPOCHS", "3")]),
-            num_nodes: Some(2),
+            num_nodes: Some(nodes),
             ..Trainer::default()
         });
         let verdict = review(&serde_json::to_value(&job).unwrap(), Some(&serde_json::to_value(runtime).unwrap()));
