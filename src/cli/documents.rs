@@ -6,7 +6,7 @@ use trainer_core::{
     Error, Result,
     api::{Runtime, TrainJob},
     manifest::{Document, Manifest},
-    review::{Rejection, Verdict, review, review_runtime},
+    review::{Rejection, Verdict, review, review_runtime, review_update},
 };
 
 /// Reads `file`, which has a job.
@@ -60,7 +60,13 @@ pub(super) fn accept(
     let other = others.iter().find(|runtime| runtime.kind.to_string() == kind && runtime.name() == name);
     let other_value = other.map(|runtime| serde_json::json!(runtime));
     let value = own.map(|document| &document.value).or(other_value.as_ref());
-    if let Verdict::Rejected(rejection) = review(&document.value, value) {
+    // The same job once more is an update of it.
+    let earlier = manifest.jobs.iter().take_while(|other| !std::ptr::eq(*other, document));
+    let verdict = match earlier.filter(|other| is_same_job(other, document)).last() {
+        Some(before) => review_update(&before.value, &document.value, value),
+        None => review(&document.value, value),
+    };
+    if let Verdict::Rejected(rejection) = verdict {
         return Ok(Err(located(rejection, document)));
     }
     let runtime = match (own, other) {
@@ -83,6 +89,10 @@ pub(super) fn refused(rejection: Rejection, document: &Document) -> Error {
 fn runtime_of(document: &Document) -> (&str, &str) {
     let reference = &document.value["spec"]["runtimeRef"];
     (reference["kind"].as_str().unwrap_or("ClusterTrainingRuntime"), reference["name"].as_str().unwrap_or_default())
+}
+
+fn is_same_job(one: &Document, other: &Document) -> bool {
+    one.value["metadata"]["name"] == other.value["metadata"]["name"] && namespace(one) == namespace(other)
 }
 
 fn namespace(document: &Document) -> &str {

@@ -59,7 +59,7 @@ pub fn main<B: BackendRegistry>() -> ExitCode {
 
 /// Run model training jobs: on this machine now, on a cluster tonight, unchanged
 #[derive(Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(version, disable_help_subcommand = false)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -66,7 +66,7 @@ impl Manifest {
         let nodes: Vec<Node> =
             serde_saphyr::from_multiple_with_options(text, options).map_err(|error| syntax_error(&error, file))?;
         let mut manifest = Self::default();
-        for node in nodes {
+        for node in nodes.into_iter().flat_map(Node::listed) {
             let mut document = Document { value: node.value, file: file.to_owned(), place: node.place };
             restore_letters(&mut document.value, &document.place, text);
             let documents = match document.value.get("kind").and_then(Value::as_str) {
@@ -289,6 +289,22 @@ struct Node {
     place: Place,
 }
 
+impl Node {
+    /// The items of a `List`, as `kubectl get -o yaml` writes it; anything else by itself.
+    fn listed(mut self) -> Vec<Self> {
+        if self.value.get("kind").and_then(Value::as_str) != Some("List") {
+            return vec![self];
+        }
+        let items = self.value.get_mut("items").map(Value::take);
+        let places = match self.place.child("items").map(|items| items.children.clone()) {
+            Some(Children::Items(places)) => places,
+            _ => Vec::new(),
+        };
+        let items = items.and_then(|items| if let Value::Array(items) = items { Some(items) } else { None });
+        items.unwrap_or_default().into_iter().zip(places).map(|(value, place)| Self { value, place }).collect()
+    }
+}
+
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bare = Spanned::<Bare>::deserialize(deserializer)?;
@@ -448,6 +464,14 @@ mod tests {
         );
         let manifest = Manifest::parse(&text, "x").unwrap();
         assert_eq!((manifest.jobs.len(), manifest.runtimes.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_documents() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: trainer.kubeflow.org/v1alpha1\n  kind: TrainJob\n  metadata: {name: a}\n";
+        let manifest = Manifest::parse(text, "x").unwrap();
+        assert_eq!(manifest.jobs[0].position("metadata.name"), (6, 14));
+        assert_eq!(message("kind: List\nitems: []\n"), "job.yaml has no document");
     }
 
     #[test]
