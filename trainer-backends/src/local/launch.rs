@@ -157,7 +157,7 @@ pub(super) fn share_gpus(additions: &mut BTreeMap<(String, NodeIndex), Vec<EnvVa
     let shares = gpus::share(plan, &gpus::here())?;
     let nodes = plan.steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step.name.clone(), node.index)));
     for (node, share) in nodes.zip(shares).filter(|(_, share)| !share.is_empty()) {
-        additions.entry(node).or_default().push(EnvVar::new(gpus::VISIBLE, &share.join(",")));
+        additions.entry(node).or_default().push(EnvVar::new(gpus::VISIBLE, share.join(",")));
     }
     Ok(())
 }
