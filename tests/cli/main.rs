@@ -74,6 +74,7 @@ impl Home {
         let programs = folder.path().join(".bin");
         fs::create_dir(&programs)?;
         symlink(env!("CARGO_BIN_EXE_trainer"), programs.join("trainer"))?;
+        symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/examples"), folder.path().join("examples"))?;
         let usual = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&usual)));
         Ok(Self { folder, path: path.map_err(io::Error::other)? })
