@@ -3,6 +3,24 @@
 //! The layers speak in the order in which the real ones do, and only the first that objects is heard: unknown
 //! fields, wrong types, metadata with schema and CEL rules, the controller's webhook (rules V1–V26, each in the
 //! file of its policy). What the server would accept and what could then never run is refused last.
+//!
+//! # What is left to the server
+//!
+//! None of the golden cases turns on any of this.
+//!
+//! | left | why |
+//! |---|---|
+//! | whether namespace, service account, Secret, ConfigMap, claim and image are there | known to the cluster alone |
+//! | quotas, limit ranges, pod security, admission policies, permissions | each cluster has its own |
+//! | `already exists`, conflicts of resource versions and field owners | a matter of the moment; the backend's answer is the true one |
+//! | the size of the whole object (etcd's bound, about 1.5 MiB) | that of the stored form, with fields that the server adds |
+//! | `metadata`: `namespace`, `finalizers`, `ownerReferences`, the length of `generateName` | nothing of ours writes them but the namespace, which the backend's configuration has parsed |
+//! | a pod's affinity, topology spread, probes, security contexts, and what is inside a volume: bounds and forms beyond their types | hundreds of rules of Kubernetes' own that change with its version |
+//! | mount paths and port names that occur twice in a container, host ports that clash | the same |
+//! | `podFailurePolicy`, `successPolicy` of a Job | the same |
+//! | priority classes under `volcano` other than the system's | refused as absent (V24): without the cluster there are none |
+//! | which of the webhook's plugins speaks first, and whether `xgboost`'s variables or the job's come first | changes with each start of the controller; violations are compared as a set |
+//! | CRDs of another version than v2.3.0 | the rules were recorded from that one; on a cluster the server has the last word |
 
 mod creation;
 mod flux;
