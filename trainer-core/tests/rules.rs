@@ -380,3 +380,142 @@ fn a_job_enters_its_engines_world() {
     assert_eq!(container.rest["workingDir"], "/w");
     assert_eq!(container.volume_mounts[0]["mountPath"], "/w/x");
 }
+
+#[test]
+fn the_schema_has_bounds_for_values() {
+    refused(&[
+        (
+            &spec("trainer: {resourcesPerNode: {limits: {cpu: 1E}}}, suspend: true, bad: 1"),
+            RUNTIME,
+            "crd:unknown spec.bad",
+        ),
+        ("metadata: {name: a}\nspec: {runtimeRef: {name: r}}\nother: 1", RUNTIME, "crd:unknown other"),
+    ]);
+    let ports = |ports: &str| container(&format!("ports: [{ports}]"));
+    let said = reviewed(
+        &spec("trainer: {}"),
+        &ports("{name: a, containerPort: 53, protocol: TCP}, {name: b, containerPort: 53, protocol: UDP}"),
+    );
+    assert!(said.contains("protocol=\"UDP\""), "{said}");
+    let env = "{name: A, value: '1'}";
+    let said = reviewed(&spec(&format!("trainer: {{env: [{env}, {env}, {env}]}}")), RUNTIME);
+    assert_eq!(said.matches("Duplicate value").count(), 1, "{said}");
+    accepted(&[
+        (&spec("runtimePatches: null"), RUNTIME),
+        ("metadata: {name: a}\nspec: {runtimeRef: {name: r, kind: null}}", RUNTIME),
+    ]);
+    let patch = |containers: &str| {
+        spec(&format!(
+            "runtimePatches: [{{manager: a.io/b, trainingRuntimeSpec: {{template: {{spec: {{replicatedJobs: [{{name: x, \
+             template: {{spec: {{template: {{spec: {{containers: [{containers}]}}}}}}}}}}]}}}}}}}}]"
+        ))
+    };
+    for name in ["dataset-initializer", "model-initializer", "node"] {
+        let job = patch(&format!("{{name: {name}, env: [{{name: A, value: b}}]}}"));
+        refused(&[(&job, RUNTIME, "V14 spec.runtimePatches: must not have envs")]);
+    }
+}
+
+#[test]
+fn a_plan_warns_of_a_deprecated_runtime() {
+    let labelled = |more: &str| {
+        runtime(
+            "metadata: {name: r}",
+            &format!("metadata: {{name: r, labels: {{trainer.kubeflow.org/support: deprecated{more}}}}}"),
+        )
+    };
+    let warnings = |runtime: &str| planned(&spec("trainer: {}"), runtime).warnings.len();
+    assert_eq!(warnings(&labelled("")), 2);
+    assert_eq!(warnings(&labelled(", trainer.kubeflow.org/webhook-validation: disabled")), 1);
+    assert_eq!(planned(&spec("suspend: true"), RUNTIME).notes.len(), 1, "an absent trainer is worth a note");
+}
+
+#[test]
+fn variables_lose_what_the_controller_loses() {
+    let job = spec(
+        "trainer: {env: [{name: A}, {name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}, \
+         {name: C, valueFrom: {configMapKeyRef: {key: k}}}, {name: D, valueFrom: {fieldRef: {fieldPath: x, apiVersion: v1}}}]}",
+    );
+    let plan = planned(&job, RUNTIME);
+    let env = serde_json::to_value(&plan.steps[0].nodes[0].containers[0].env[..4]).unwrap();
+    assert_eq!(
+        env,
+        serde_json::json!([
+            {"name": "A", "value": ""},
+            {"name": "B", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+            {"name": "C", "valueFrom": {"configMapKeyRef": {"key": "k", "name": ""}}},
+            {"name": "D", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
+        ])
+    );
+}
+
+#[test]
+fn processes_are_counted_by_what_is_requested() {
+    let processes = |resources: &str| {
+        let plan = planned(&spec(&format!("trainer: {{resourcesPerNode: {resources}}}")), RUNTIME);
+        let env = &plan.steps[0].nodes[0].containers[0].env;
+        env.iter().find(|it| it.name == "PET_NPROC_PER_NODE").and_then(|it| it.value.clone()).unwrap()
+    };
+    assert_eq!(processes("{requests: {cpu: 0}, limits: {cpu: 3}}"), "3");
+    assert_eq!(processes("{requests: {cpu: 2500m}, limits: {cpu: 4}}"), "3");
+    assert_eq!(processes("{limits: {cpu: 0}}"), "1");
+    let xgboost = runtime("torch: {}", "xgboost: {}");
+    let workers = |resources: &str| {
+        let plan = planned(&spec(&format!("trainer: {{resourcesPerNode: {resources}}}")), &xgboost);
+        let env = &plan.steps[0].nodes[0].containers[0].env;
+        env.iter().find(|it| it.name == "DMLC_NUM_WORKER").and_then(|it| it.value.clone()).unwrap()
+    };
+    assert_eq!(workers("{requests: {a.io/gpu: 2}, limits: {a.io/gpu: 4}}"), "2");
+    let plan = planned(&spec("suspend: true"), &xgboost);
+    assert!(plan.steps[0].nodes[0].containers[0].env.is_empty(), "without a trainer nothing is set");
+    let plan = planned(&spec("trainer: {env: [{name: MINE, value: x}]}"), &xgboost);
+    assert_eq!(plan.steps[0].nodes[0].containers[0].env[0].name, "MINE");
+}
+
+#[test]
+fn a_runtimes_fields_arrive_as_kubernetes_stores_them() {
+    let plan = planned(&spec("trainer: {}"), &jobset("network: {publishNotReadyAddresses: false}"));
+    assert!(!plan.network.publish_not_ready_addresses);
+    let plan = planned(
+        &spec("trainer: {}"),
+        &pod(
+            "serviceAccountName: ''\n                hostIPC: false\n                tolerations: []\n                automountServiceAccountToken: false",
+        ),
+    );
+    assert_eq!(
+        serde_json::to_value(&plan.steps[0].pod).unwrap(),
+        serde_json::json!({"automountServiceAccountToken": false})
+    );
+    let plan = planned(
+        &spec("trainer: {}"),
+        &container("ports: [{containerPort: 29500, protocol: TCP}], resources: {claims: [{name: c}]}"),
+    );
+    let container = &plan.steps[0].nodes[0].containers[0];
+    assert!(container.port_details.is_empty());
+    assert_eq!(container.resources["claims"][0]["name"], "c");
+    let gated = pod("schedulingGates: [{name: a.io/x}]");
+    let patch = "runtimePatches: [{manager: a.io/b, trainingRuntimeSpec: {template: {spec: {replicatedJobs: [{name: node, \
+                 template: {spec: {template: {spec: {schedulingGates: [{name: a.io/y}], containers: [{name: node, \
+                 volumeMounts: [{mountPath: /v, name: v, readOnly: false}]}]}}}}}]}}}}]";
+    let plan = planned(
+        &spec(patch),
+        &gated.replace("image: i}", "image: i, volumeMounts: [{mountPath: /v, name: v, readOnly: true}]}"),
+    );
+    assert_eq!(plan.steps[0].pod["schedulingGates"].as_array().unwrap().len(), 2);
+    assert_eq!(plan.steps[0].nodes[0].containers[0].volume_mounts[0]["readOnly"], true);
+}
+
+#[test]
+fn a_gang_scheduler_is_told_what_the_runtime_says() {
+    let group = |policy: &str, job: &str| {
+        let runtime = RUNTIME.replacen("  mlPolicy:", &format!("  podGroupPolicy: {policy}\n  mlPolicy:"), 1);
+        planned(&spec(job), &runtime).pod_groups[0].clone()
+    };
+    assert_eq!(group("{coscheduling: {scheduleTimeoutSeconds: 5}}", "trainer: {}")["scheduleTimeoutSeconds"], 5);
+    assert_eq!(group("{coscheduling: {}}", "trainer: {}")["scheduleTimeoutSeconds"], 60);
+    let queue = "trainer: {}, runtimePatches: [{manager: a.io/b, trainingRuntimeSpec: {template: {metadata: {annotations: \
+                 {scheduling.volcano.sh/queue-name: q}}}}}]";
+    let volcano = group("{volcano: {networkTopology: {mode: soft, highestTierAllowed: 3}}}", queue);
+    assert_eq!(volcano["queue"], "q");
+    assert_eq!(volcano["networkTopology"], serde_json::json!({"mode": "soft", "highestTierAllowed": 3}));
+}

@@ -484,7 +484,6 @@ const SCHEMA: &[(&str, InFile)] = &[
     (
         "review/schema/check.rs",
         &[
-            ("required", "of a document", "document.get(name).is_none()", "false"),
             ("required", "", "!fields.contains_key(name)", "false"),
             ("type", "", "(kind, value) => «self.wrong_type(path, schema_type(kind), type_name(value))»", "()"),
             (

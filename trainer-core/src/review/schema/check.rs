@@ -9,11 +9,6 @@ const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[n
 
 pub(super) fn document(schema: &Schema, document: &Value) -> Findings {
     let mut findings = Findings::default();
-    for name in &schema.required {
-        if document.get(name).is_none() {
-            findings.required(name);
-        }
-    }
     for (name, value) in document.as_object().into_iter().flatten() {
         if let Some(node) = schema.properties.get(name) {
             findings.check(node.get(), value, name);
