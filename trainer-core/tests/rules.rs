@@ -149,12 +149,7 @@ fn names_and_annotations_have_bounds() {
     accepted(&[
         (&metadata("name: a, labels: {k: ''}"), RUNTIME),
         (&metadata("name: a, annotations: {Example.COM/k: v}"), RUNTIME),
-        (
-            &metadata("name: a\nstatus: {conditions: 3}")
-                .replace("}\nspec", "}\nspec")
-                .replace("\nstatus: {conditions: 3}}", "}\nstatus: {conditions: 3}"),
-            RUNTIME,
-        ),
+        ("metadata: {name: a}\nspec: {runtimeRef: {name: r}}\nstatus: {conditions: 3}", RUNTIME),
     ]);
 }
 

@@ -1,5 +1,7 @@
 //! The rules, file by file.
 
+// tidy: long because it is a list
+
 use super::Rule;
 
 /// Every rule of review and plan.
