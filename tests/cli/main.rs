@@ -57,7 +57,7 @@ fn redactions(home: &Home) -> Result<Redactions, Failed> {
     // In a table: what follows is moved.
     redact("[AGE]", r"(?:Running|Complete|Failed|Stopped) +\d+ +(?<redacted>(\d+m )?\d+s *)  ")?;
     redact("[WHO]", r"stopped by (?<redacted>\S+)")?;
-    redact("[XXXX]", r"\b(?:train|true)-(?<redacted>[b-df-hj-np-tv-z]{4})\b")?;
+    redact("[XXXX]", r"\b(?:train|true|words)-(?<redacted>[b-df-hj-np-tv-z]{4})\b")?;
     redactions.insert("[HOME]", home.folder.path().canonicalize()?)?;
     Ok(redactions)
 }

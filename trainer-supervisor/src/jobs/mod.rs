@@ -162,6 +162,7 @@ impl Jobs {
     }
 
     fn page(&self, query: &ListQuery) -> Result<Page<Job>> {
+        let after = query.after.as_ref().map(parse_token).transpose()?;
         let root = self.jobs_root()?;
         claim::sweep(&root);
         let mut found: Vec<(jiff::Timestamp, JobName)> = Vec::new();
@@ -182,13 +183,7 @@ impl Jobs {
         }
         found.sort_by(|a, b| b.cmp(a));
 
-        let start = match &query.after {
-            None => 0,
-            Some(token) => {
-                let last = parse_token(token)?;
-                found.partition_point(|entry| *entry >= last)
-            }
-        };
+        let start = after.map_or(0, |last| found.partition_point(|entry| *entry >= last));
         let mut items = Vec::new();
         let mut next = None;
         let mut last_seen = None;
