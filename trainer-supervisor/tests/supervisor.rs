@@ -181,6 +181,7 @@ async fn a_submission_that_dies_before_it_is_accepted_leaves_its_name_free(place
 
 async fn a_clash_leaves_the_first_job_as_it_was(place: Place) {
     let job = place.start("sleep 600", 1).await;
+    place.reaches(&job.name, Phase::Running).await;
     let error = place.claim(job.name.as_str(), "true", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.hint().unwrap().contains("delete"));
