@@ -514,3 +514,75 @@ fn a_gang_scheduler_is_told_what_the_runtime_says() {
     assert_eq!(volcano["queue"], "q");
     assert_eq!(volcano["networkTopology"], serde_json::json!({"mode": "soft", "highestTierAllowed": 3}));
 }
+
+#[test]
+fn a_schema_counts_letters_and_knows_sets() {
+    let uri = format!("initializer: {{model: {{storageUri: 'hf://{}'}}}}", "ä".repeat(2000));
+    assert!(!reviewed(&spec(&uri), RUNTIME).contains("may not be more than"));
+    let refused_runtime = |runtime: &str, expected: &str| {
+        let document = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
+        let said = said(review_runtime(&document.value));
+        assert!(said.contains(expected), "{expected}\n{said}");
+    };
+    refused_runtime(
+        &runtime("torch: {}", "torch: {envInjection: {targets: [{jobName: node, containerNames: [a, a]}]}}"),
+        "Duplicate value: \"a\"",
+    );
+    refused_runtime(&container("resources: {limits: {cpu: 1gi}}"), "in body should match");
+}
+
+#[test]
+fn variables_are_injected_into_containers_before_init_containers() {
+    let injected = "torch: {envInjection: {targets: [{jobName: node, containerNames: [side, early]}]}}";
+    let side = "- {name: node, image: i}\n                - {name: side, image: i}\n                initContainers: [{name: side, image: i}, {name: early, image: i}]";
+    let runtime = runtime("torch: {}", injected).replace("- {name: node, image: i}", side);
+    let plan = planned(&spec("trainer: {}"), &runtime);
+    let node = &plan.steps[0].nodes[0];
+    assert_eq!(node.containers[1].env.len(), 5);
+    assert_eq!([node.init_containers[0].env.len(), node.init_containers[1].env.len()], [0, 5]);
+}
+
+#[test]
+fn resources_are_read_from_the_trainers_step() {
+    let side = "      replicatedJobs:\n      - {name: side, template: {spec: {template: {spec: {containers: [{name: node, image: i, resources: {limits: {a.io/gpu: 4}}}]}}}}}\n";
+    let plan = planned(&spec("trainer: {}"), &runtime("      replicatedJobs:\n", side));
+    let env = &plan.steps[1].nodes[0].containers[0].env;
+    let processes = env.iter().find(|it| it.name == "PET_NPROC_PER_NODE").and_then(|it| it.value.as_deref());
+    assert_eq!(processes, Some("1"));
+}
+
+#[test]
+fn many_nodes_of_torchtune_meet_even_with_one_process_each() {
+    let tuned = "metadata: {name: a}\nspec: {runtimeRef: {name: torchtune-llama3.2-1b}, trainer: {command: [tune, run], numProcPerNode: 1}}";
+    let runtime = runtime("mlPolicy: {torch: {}}", "mlPolicy: {numNodes: 2, torch: {}}");
+    let runtime = runtime.replace("name: r}", "name: torchtune-llama3.2-1b}");
+    let plan = planned(tuned, &runtime);
+    assert_eq!(plan.steps[0].nodes[0].containers[0].command[2], "--rdzv_endpoint=a-node-0-0.a:29500");
+}
+
+#[test]
+fn an_initializer_is_one_job() {
+    let initializer = "      replicatedJobs:\n      - {name: model-initializer, replicas: 3, template: {metadata: {labels: \
+                       {trainer.kubeflow.org/trainjob-ancestor-step: model-initializer}}, spec: {template: {spec: \
+                       {containers: [{name: model-initializer, image: i}]}}}}}\n";
+    let plan = planned(&spec("trainer: {}"), &runtime("      replicatedJobs:\n", initializer));
+    assert_eq!(plan.steps[0].node_count, 1);
+}
+
+#[test]
+fn mpi_replaces_a_volume_and_lists_no_hosts_for_an_mpi_it_does_not_know() {
+    let mpi =
+        pod("volumes: [{name: mpi-ssh-auth, emptyDir: {}}]").replace("torch: {}", "mpi: {mpiImplementation: Intel}");
+    let plan = planned(&spec("trainer: {}"), &mpi);
+    assert_eq!(plan.steps[0].volumes.len(), 1);
+    assert_eq!(plan.steps[0].volumes[0]["secret"]["secretName"], "a-mpi-ssh-auth");
+    assert_eq!(plan.files[0].content, "");
+}
+
+#[test]
+fn flux_takes_its_tasks_from_the_runtime_and_the_jobs_variables_first() {
+    let runtime = runtime("torch: {}", "flux: {numProcPerNode: 3}");
+    let plan = planned(&spec("trainer: {numNodes: 2, command: [x], env: [{name: MINE, value: x}]}"), &runtime);
+    assert_eq!(plan.files[0].settings["flags"], "-N 2 -n 6");
+    assert_eq!(plan.steps[0].nodes[0].containers[0].env[0].name, "MINE");
+}

@@ -220,4 +220,14 @@ mod tests {
             assert!(!is_quantity(bad), "{bad}");
         }
     }
+    #[test]
+    fn a_number_has_two_bounds() {
+        let schema: Schema =
+            serde_json::from_str(r#"{"type": "int32", "minimum": 0, "maximum": 100}"#).unwrap_or_default();
+        for (number, sound) in [(-1, false), (0, true), (100, true), (101, false)] {
+            let mut findings = Findings::default();
+            findings.check(&schema, &json!(number), "n");
+            assert_eq!(findings.violations.is_empty(), sound, "{number}");
+        }
+    }
 }
