@@ -105,8 +105,6 @@ fn reserved_names_are_refused_one_by_one() {
             refused(&[(&job, &runtime("torch: {}", policy), rule)]);
         }
     }
-    let twice = spec("trainer: {env: [{name: PET_NNODES, value: a}, {name: PET_NNODES, value: b}]}");
-    assert!(!reviewed(&twice, RUNTIME).contains("PET_NNODES PET_NNODES"));
 }
 
 #[test]
@@ -585,4 +583,44 @@ fn flux_takes_its_tasks_from_the_runtime_and_the_jobs_variables_first() {
     let plan = planned(&spec("trainer: {numNodes: 2, command: [x], env: [{name: MINE, value: x}]}"), &runtime);
     assert_eq!(plan.files[0].settings["flags"], "-N 2 -n 6");
     assert_eq!(plan.steps[0].nodes[0].containers[0].env[0].name, "MINE");
+}
+
+#[test]
+fn a_runtime_that_its_schema_refuses_is_not_warned_of() {
+    let deprecated = "metadata: {name: r, labels: {trainer.kubeflow.org/support: deprecated}}";
+    let runtime = runtime("metadata: {name: r}", deprecated).replace("{torch: {}}", "{torch: {}, jax: {}}");
+    let document = Manifest::parse(&runtime, "runtime").unwrap().runtimes.remove(0);
+    let Verdict::Rejected(rejection) = review_runtime(&document.value) else { panic!("accepted") };
+    assert_eq!(rejection.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_volume_is_there_once() {
+    let twice = pod("volumes: [{name: v, emptyDir: {}}, {name: v, emptyDir: {}}]");
+    assert!(reviewed(&spec("trainer: {}"), &twice).contains("Duplicate value"));
+}
+
+#[test]
+fn a_variable_arrives_with_its_source_and_nothing_else() {
+    let job = spec(
+        "trainer: {env: [{name: A, value: x, more: 1}, {name: B, value: x, valueFrom: {fieldRef: {fieldPath: p}}}]}",
+    );
+    let env = planned(&job, RUNTIME).steps[0].nodes[0].containers[0].env.clone();
+    assert_eq!(env[0], EnvVar::new("A", "x"));
+    assert_eq!(env[1].value, None);
+}
+
+#[test]
+fn a_port_that_says_tcp_says_nothing_more() {
+    let plan = planned(&spec("suspend: true"), &container("ports: [{containerPort: 80, protocol: TCP}]"));
+    let container = &plan.steps[0].nodes[0].containers[0];
+    assert_eq!((container.ports.as_slice(), container.port_details.len()), ([80].as_slice(), 0));
+}
+
+#[test]
+fn a_hostfile_has_the_worlds_addresses() {
+    let plan = planned(&spec("trainer: {}"), &runtime("torch: {}", "mpi: {}"));
+    let address = plan.steps[0].nodes[0].address.clone();
+    let world = World { addresses: [(address, "127.0.0.1".to_owned())].into(), ..World::default() };
+    assert_eq!(localize(&plan, &world).files[0].content, "127.0.0.1 slots=1\n");
 }

@@ -72,21 +72,15 @@ fn volumes(assembly: &Assembly, step: &Step) -> Vec<String> {
     volumes.chain(claims).flatten().map(str::to_owned).collect()
 }
 
-/// Each volume has a name of its own and one source.
+/// Each volume has a name and one source. That a name is there once is the schema's affair.
 fn check_volumes(step: &Step, pod: &str) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
     for (index, volume) in step.volumes.iter().enumerate() {
         let path = format!("{pod}.volumes[{index}]");
         let name = volume["name"].as_str().unwrap_or_default();
         for said in names::label_1123(name) {
             found.push(invalid("job:volume", &format!("{path}.name"), json!(name), said));
         }
-        if seen.contains(&name) {
-            let message = format!("Duplicate value: {name:?}");
-            found.push(Violation::new("job:volume", Some(format!("{path}.name")), message).kind("Duplicate value"));
-        }
-        seen.push(name);
         let fields = volume.as_object().into_iter().flatten();
         match fields.filter(|(key, value)| *key != "name" && !value.is_null()).count() {
             0 => found

@@ -63,7 +63,6 @@ pub(super) fn reserved_env(job: &TrainJob, rule: &str, reserved: &[&str]) -> Opt
     let mut clashes: Vec<&str> =
         env.iter().map(|variable| variable.name.as_str()).filter(|name| reserved.contains(name)).collect();
     clashes.sort_unstable();
-    clashes.dedup();
     if clashes.is_empty() {
         return None;
     }

@@ -285,7 +285,6 @@ const REVIEW: &[(&str, InFile)] = &[
                 r#"$code && **name != *"OMPI_MCA_plm_rsh_args""#,
             ),
             ("V16", "sorted", "clashes.sort_unstable()", "()"),
-            ("V16", "once", "clashes.dedup()", "()"),
             ("V18", "", "torchtune::applies(job)", "false"),
         ],
     ),
@@ -713,7 +712,6 @@ const CREATION: &[(&str, InFile)] = &[
             ("job:name", "once", "seen.contains(&container.name.as_str())", "false"),
             ("job:name", "form", "in «names::label_1123(&container.name)»", "Vec::<String>::new()"),
             ("job:volume", "name", "in «names::label_1123(name)»", "Vec::<String>::new()"),
-            ("job:volume", "once", "seen.contains(&name)", "false"),
             (
                 "job:volume",
                 "no source",
