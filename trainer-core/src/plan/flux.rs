@@ -31,7 +31,6 @@ pub(super) fn enforce(assembly: &mut Assembly, policy: &Flux) -> Result<(), Box<
     };
     assembly.take_nodes_from_job();
     let settings = Settings::read(assembly);
-    assembly.give_trainer_env();
 
     let job = assembly.job.clone();
     let scripts = format!("{job}-flux-entrypoint");

@@ -1351,7 +1351,6 @@ const PLAN: &[(&str, InFile)] = &[
         "plan/flux.rs",
         &[
             ("flux:panic", "", "return Err(Box::new(crash))", "return Ok(())"),
-            ("flux", "job's variables", "assembly.give_trainer_env()", "()"),
             ("flux", "nodes of the job", "assembly.take_nodes_from_job()", "()"),
             ("flux", "wrapped command", "let wrapped = «wrapped_command(assembly)»", "String::new()"),
             (
