@@ -102,11 +102,13 @@ async fn a_grandchild_in_a_session_of_its_own_ends_with_its_node(place: Place) {
 }
 
 async fn a_process_that_a_node_leaves_behind_ends_with_its_node(place: Place) {
-    // The second has nothing of the job in its environment.
-    let job = place.start("setsid sleep 601 & env -i setsid sleep 60107 & sleep 0.3; echo done", 1).await;
+    // The second has nothing of the job in its environment; it is found by a number that no other test run has.
+    let number = format!("6{:07}", std::process::id());
+    let script = format!("setsid sleep 601 & env -i setsid sleep {number} & sleep 0.3; echo done");
+    let job = place.start(&script, 1).await;
     place.reaches(&job.name, Phase::Complete).await;
     wait_until("nothing is left", || place::alive(&job.uid).is_empty()).await;
-    assert!(!place::runs("60107"), "a process without the mark is left");
+    assert!(!place::runs(&number), "a process without the mark is left");
 }
 
 async fn a_killed_supervisor_takes_its_job_along_and_the_reaper_says_so(place: Place) {
