@@ -85,16 +85,41 @@ pub(super) async fn build<B: BackendRegistry>(
 
 /// How large a job is: `2 nodes × 4 processes`.
 pub(in crate::cli) fn shape(plan: &LaunchPlan) -> String {
-    let trainer = plan.steps.iter().filter(|step| step.ancestor.as_deref() == Some("trainer"));
-    let nodes: u32 = trainer.clone().map(|step| step.node_count).sum();
-    let env = trainer.flat_map(|step| &step.nodes).flat_map(|node| &node.containers).flat_map(|it| &it.env);
-    let processes = env.filter(|variable| variable.name == "PET_NPROC_PER_NODE").find_map(|it| it.value.as_deref());
-    let processes = match processes.unwrap_or("1") {
+    let (nodes, processes) = mpi_hosts(plan).unwrap_or_else(|| {
+        let trainer = plan.steps.iter().filter(|step| step.ancestor.as_deref() == Some("trainer"));
+        (trainer.map(|step| step.node_count).sum(), processes(plan))
+    });
+    let processes = match processes.as_str() {
         "1" => "1 process".to_owned(),
         number if number.parse::<u32>().is_ok() => format!("{number} processes"),
         word => format!("{word} processes"),
     };
     format!("{nodes} {} × {processes}", if nodes == 1 { "node" } else { "nodes" })
+}
+
+/// The hosts of MPI's list, and the slots of each.
+fn mpi_hosts(plan: &LaunchPlan) -> Option<(u32, String)> {
+    let hosts = &plan.files.iter().find(|file| file.key == "hostfile")?.content;
+    let (_, slots) = hosts.lines().next()?.rsplit_once("slots=")?;
+    Some((hosts.lines().count().try_into().ok()?, slots.to_owned()))
+}
+
+/// How many processes a node has, where something tells it: torchrun's variable, or the whole of XGBoost's world.
+fn processes(plan: &LaunchPlan) -> String {
+    let trainer = plan.steps.iter().filter(|step| step.ancestor.as_deref() == Some("trainer"));
+    for step in trainer {
+        for variable in step.nodes.iter().flat_map(|node| &node.containers).flat_map(|container| &container.env) {
+            match (variable.name.as_str(), variable.value.as_deref()) {
+                ("PET_NPROC_PER_NODE", Some(number)) => return number.to_owned(),
+                ("DMLC_NUM_WORKER", Some(world)) => {
+                    let world = world.parse::<u32>().unwrap_or(step.node_count);
+                    return (world / step.node_count.max(1)).to_string();
+                }
+                _ => {}
+            }
+        }
+    }
+    "1".to_owned()
 }
 
 fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) -> Result<&'a Runtime> {
