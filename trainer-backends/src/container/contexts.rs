@@ -1,0 +1,1 @@
+//! The contexts of the `docker` command: which engine it talks to.

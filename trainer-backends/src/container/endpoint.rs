@@ -1,0 +1,1 @@
+//! Where an engine may be, and how that is known.

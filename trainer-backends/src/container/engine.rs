@@ -1,0 +1,1 @@
+//! Finding an engine, and asking what it is.

@@ -1,0 +1,1 @@
+//! GPUs of a container, in the words of its engine.

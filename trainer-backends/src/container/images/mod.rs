@@ -1,0 +1,1 @@
+//! Images: there, or pulled.
