@@ -1,10 +1,17 @@
 //! What a user asks for, and the same after review.
 
+mod secret_keys;
+mod volumes;
+
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::{
+    secret_keys::{FromCaller, SecretKey, SecretKeys},
+    volumes::{MountedVolume, Volume, VolumeSource, Volumes},
+};
 use crate::{
     JobName,
     api::{Runtime, TrainJob},
@@ -27,8 +34,12 @@ pub struct JobRequest {
     pub packages: Packages,
     /// Data to mount.
     pub mounts: Vec<Mount>,
+    /// What the names of volumes, and of a cluster's claims, stand for.
+    pub volumes: Volumes,
     /// Names of variables whose values are secret. Values are never kept.
     pub secrets: Vec<String>,
+    /// Which keys of a cluster's Secrets hold secret variables.
+    pub secret_keys: SecretKeys,
     /// What is asked of the backend beyond that.
     pub options: JobOptions,
     /// Where long steps of the submission are reported.
@@ -46,7 +57,9 @@ impl JobRequest {
             output: None,
             packages: Packages::default(),
             mounts: Vec::new(),
+            volumes: Volumes::default(),
             secrets: Vec::new(),
+            secret_keys: SecretKeys::default(),
             options: JobOptions::new(),
             progress: Progress::default(),
         }

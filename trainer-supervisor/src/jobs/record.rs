@@ -10,7 +10,7 @@ use trainer_core::{
     api::{Condition, JobStatus, TrainJob, TrainJobStatus},
     job::{Node, Step},
     plan::{LaunchPlan, PlannedStep},
-    request::{Mount, Packages, Source},
+    request::{Mount, Packages, SecretKeys, Source, Volumes},
 };
 
 use crate::{machine::Machine, process::ProcessId};
@@ -40,8 +40,14 @@ pub struct Submission {
     pub packages: Packages,
     /// Data to mount.
     pub mounts: Vec<Mount>,
+    /// What the names of volumes and claims stand for.
+    #[serde(default)]
+    pub volumes: Volumes,
     /// Names of secret variables.
     pub secrets: Vec<String>,
+    /// Which keys of a cluster's Secrets stand for which variables.
+    #[serde(default)]
+    pub secret_keys: SecretKeys,
     /// The backend's per-job options.
     pub options: Map<String, Value>,
 }
@@ -61,7 +67,9 @@ impl Submission {
             output: request.output.clone(),
             packages: request.packages.clone(),
             mounts: request.mounts.clone(),
+            volumes: request.volumes.clone(),
             secrets: request.secrets.clone(),
+            secret_keys: request.secret_keys.clone(),
             options: request.options.clone(),
         }
     }
