@@ -20,17 +20,38 @@ pub trait Launcher {
     /// A node that it launched.
     type Node: LaunchedNode + 'static;
 
+    /// Whether nodes go on when their supervisor ends. The next command starts another one then, which takes them over
+    /// with [`adopt`](Self::adopt). Dropping a [`Node`](Self::Node) must not end such a node.
+    const NODES_OUTLIVE_SUPERVISOR: bool = false;
+
     /// The world that an attempt runs in. Asked once for each attempt, before its first launch; what the
-    /// attempt before held (ports, for instance) can be given up.
+    /// attempt before held (ports, for instance) can be given up. Asked again, and to be answered alike, by a
+    /// supervisor that takes the attempt over.
     fn world(&mut self, attempt: &Attempt<'_>) -> impl Future<Output = Result<World>>;
 
-    /// Launches one node. `node` is as the attempt's world makes it.
+    /// Launches one node. `node` is as the attempt's world makes it. The nodes of a step are launched at the same time.
     fn launch(
-        &mut self,
+        &self,
         attempt: &Attempt<'_>,
         step: &PlannedStep,
         node: &PlannedNode,
     ) -> impl Future<Output = Result<Self::Node>>;
+
+    /// Takes over a node that an earlier supervisor launched in this attempt, also one that has ended since; `None`:
+    /// there is no such node. Its outputs go on behind what was `seen` of them; where that isn't known, with what
+    /// comes from now on.
+    ///
+    /// An error leaves everything as it is: the supervisor ends, and the next command tries again.
+    fn adopt(
+        &self,
+        attempt: &Attempt<'_>,
+        step: &PlannedStep,
+        node: &PlannedNode,
+        seen: Option<Seen>,
+    ) -> impl Future<Output = Result<Option<Self::Node>>> {
+        let _ = (attempt, step, node, seen);
+        async { Ok(None) }
+    }
 
     /// Removes what it made for this job, when no node of it runs any more.
     fn clean_up(&mut self) -> impl Future<Output = Result<()>> {
@@ -40,7 +61,7 @@ pub trait Launcher {
 
 /// A running node.
 pub trait LaunchedNode {
-    /// Its outputs. Asked once, right after the launch; they end some time after the node.
+    /// Its outputs. Asked once, right after the launch or the adoption; they end some time after the node.
     fn outputs(&mut self) -> Vec<(OutputStream, Output)>;
 
     /// Waits for the end of the node. Dropping the future and asking again loses nothing.
@@ -54,6 +75,16 @@ pub trait LaunchedNode {
     fn clear(&mut self) -> impl Future<Output = ()> {
         async {}
     }
+}
+
+/// How many bytes of each output of a node are in its log. One more than there were, where an output ended in the middle
+/// of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Of its standard output.
+    pub stdout: u64,
+    /// Of its standard error.
+    pub stderr: u64,
 }
 
 /// An output of a node.

@@ -42,7 +42,7 @@ mod tree;
 pub use {
     gang::supervise,
     jobs::{Claim, JobFolder, Jobs, Settings, Submission},
-    launcher::{Attempt, Ending, LaunchedNode, Launcher, Output},
+    launcher::{Attempt, Ending, LaunchedNode, Launcher, Output, Seen},
     machine::Machine,
     node_process::{NodeProcess, ProcessSpec},
     ports::PortLeases,

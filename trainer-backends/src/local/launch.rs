@@ -126,7 +126,7 @@ impl Launcher for LocalLauncher {
         Ok(())
     }
 
-    async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
+    async fn launch(&self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
         let Some(container) = node.containers.first() else {
             return Err(Error::unsupported(format!("the step `{}` has no container", step.name)));
         };

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -40,7 +40,7 @@ pub(super) struct Failure {
 
 pub(super) async fn run<L: Launcher>(
     record: &mut Record,
-    launcher: &mut L,
+    launcher: &L,
     control: &mut Control,
     world: &World,
 ) -> AttemptEnd {
@@ -90,7 +90,7 @@ struct Gang {
 }
 
 impl Gang {
-    async fn launch_due_steps<L: Launcher>(&mut self, record: &mut Record, launcher: &mut L, plan: &LaunchPlan) {
+    async fn launch_due_steps<L: Launcher>(&mut self, record: &mut Record, launcher: &L, plan: &LaunchPlan) {
         for (index, step) in plan.steps.iter().enumerate() {
             let waiting = record.steps().get(index).is_some_and(|step| step.phase == Phase::Created);
             if !waiting || !is_due(step, record) {
@@ -110,16 +110,22 @@ impl Gang {
     async fn launch<L: Launcher>(
         &mut self,
         record: &Record,
-        launcher: &mut L,
+        launcher: &L,
         index: usize,
         step: &PlannedStep,
     ) -> Result<(), String> {
         let attempt = record.attempt();
-        for planned in &step.nodes {
-            let node = launcher
-                .launch(&attempt, step, planned)
-                .await
-                .map_err(|error| format!("{} could not be launched: {error}", node_name(step, planned.index.0)))?;
+        let launches = step.nodes.iter().map(|planned| launcher.launch(&attempt, step, planned));
+        let mut outcome = Ok(());
+        for (planned, node) in step.nodes.iter().zip(join_all(launches).await) {
+            let node = match node {
+                Ok(node) => node,
+                Err(error) => {
+                    let failed = || format!("{} could not be launched: {error}", node_name(step, planned.index.0));
+                    outcome = outcome.and_then(|()| Err(failed()));
+                    continue;
+                }
+            };
             let files = NodeFiles {
                 log: record.folder.log_file(&step.name, planned.index),
                 error: record.folder.error_file(attempt.number, &step.name, planned.index),
@@ -127,7 +133,7 @@ impl Gang {
             let follow = follow(index, planned.index, node, files, self.ending.subscribe());
             self.running.push(Box::pin(follow));
         }
-        Ok(())
+        outcome
     }
 
     fn note_end(&mut self, record: &mut Record, plan: &LaunchPlan, ended: NodeEnd) {

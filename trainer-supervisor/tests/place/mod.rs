@@ -261,7 +261,7 @@ impl Launcher for Processes {
         Ok(World { additions, ..World::default() })
     }
 
-    async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
+    async fn launch(&self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<NodeProcess> {
         let container = &node.containers[0];
         let mut environment: Vec<(OsString, OsString)> = vec![("PATH".into(), std::env::var_os("PATH").unwrap())];
         for variable in &container.env {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use trainer::{
     Error, JobRequest, Result,
     job::Severity,
@@ -78,13 +79,13 @@ pub(crate) fn ports(plan: &LaunchPlan) -> BTreeSet<u16> {
 /// Launches the nodes of one job.
 pub(crate) struct TmuxLauncher {
     prepared: Prepared,
-    server: Server,
+    server: Mutex<Server>,
     ports: Option<PortLeases>,
 }
 
 impl TmuxLauncher {
     pub(crate) fn open(folder: &JobFolder) -> Result<Self> {
-        Ok(Self { prepared: folder.prepared()?, server: Server::of(folder.path()), ports: None })
+        Ok(Self { prepared: folder.prepared()?, server: Mutex::new(Server::of(folder.path())), ports: None })
     }
 }
 
@@ -104,23 +105,23 @@ impl Launcher for TmuxLauncher {
         Ok(World { addresses: loopback(attempt.plan), ports, additions, ..World::default() })
     }
 
-    async fn launch(&mut self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<Window> {
+    async fn launch(&self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<Window> {
         let title = format!("{}-{}", step.name, node.index);
         let pipes = attempt.folder.path().join("tmux").join(format!("{title}-{}", attempt.number));
         let Some(container) = node.containers.first() else {
             return Err(Error::unsupported("a node without a container"));
         };
-        let window = Window::open(&mut self.server, &title, &self.prepared.directory, &pipes, container).await?;
+        let window = Window::open(&self.server, &title, &self.prepared.directory, &pipes, container).await?;
         attempt.folder.record_event(
             Severity::Normal,
             "Window",
             &title,
-            format!("to look at it: {}", self.server.attach()),
+            format!("to look at it: {}", self.server.lock().await.attach()),
         );
         Ok(window)
     }
 
     async fn clean_up(&mut self) -> Result<()> {
-        self.server.kill().await
+        self.server.get_mut().kill().await
     }
 }

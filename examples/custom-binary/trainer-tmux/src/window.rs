@@ -9,6 +9,7 @@ use rustix::{
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::unix::pipe::{OpenOptions, Receiver, Sender},
+    sync::Mutex,
     time::timeout,
 };
 use trainer::{
@@ -35,7 +36,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) async fn open(
-        server: &mut Server,
+        server: &Mutex<Server>,
         title: &str,
         directory: &Path,
         pipes: &Path,
@@ -55,7 +56,7 @@ impl Window {
             .env
             .iter()
             .map(|variable| format!("{}={}", variable.name, variable.value.as_deref().unwrap_or_default()));
-        let leader = server.open(title, directory, variables, &argv).await?;
+        let leader = server.lock().await.open(title, directory, variables, &argv).await?;
         let leader =
             Pid::from_raw(leader).ok_or_else(|| Error::new(ErrorKind::Internal, "the window has no process"))?;
 
