@@ -77,7 +77,7 @@ fn a_binary_may_register_a_backend_of_its_own() {
 fn an_alias_chooses_its_backend_which_learns_which_one_it_was() {
     assert_snapshot!(connect("several", &["beta"], &["bravo", "color=blue"]), @r#"
     name: beta
-    keys: Some([Key { name: "color", help: "any color" }])
+    keys: Some([Key { name: "color", help: "any color", is_path: false }])
     stops_on_interrupt: false
     check_options: check_options was called
     check: selected "bravo", color "blue"
@@ -124,7 +124,7 @@ fn every_method_of_the_contract_reaches_the_backend_through_the_enum() {
     let answers = connect("several", &[], &["alpha"]);
     assert_snapshot!(answers, @r#"
     name: alpha
-    keys: Some([Key { name: "color", help: "any color" }])
+    keys: Some([Key { name: "color", help: "any color", is_path: false }])
     stops_on_interrupt: true
     check_options: check_options was called
     check: selected "alpha", color ""

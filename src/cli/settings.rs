@@ -338,7 +338,7 @@ mod tests {
     const FAR: Known =
         Known { name: "far", aliases: &["moon"], description: "", krate: "", enabled: true, feature: None };
 
-    const KEYS: [Key; 2] = [Key { name: "slots", help: "" }, Key { name: "zone", help: "" }];
+    const KEYS: [Key; 2] = [Key::new("slots", ""), Key::new("zone", "")];
 
     fn settings(files: &[&str]) -> Settings {
         let files = files.iter().map(|text| parse(text).unwrap()).collect();

@@ -65,11 +65,28 @@ pub trait ConnectBackend: TrainerBackend + Registered + Sized {
 
 /// A key of a backend's configuration or options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Key {
     /// The key.
     pub name: &'static str,
     /// What it does, with its default.
     pub help: &'static str,
+    /// Whether its value is a path of this machine: in a file of the configuration it counts from the file's folder.
+    pub is_path: bool,
+}
+
+impl Key {
+    /// A key, and what it does with its default.
+    #[must_use]
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, is_path: false }
+    }
+
+    /// A key whose value is a path of this machine.
+    #[must_use]
+    pub const fn path(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, is_path: true }
+    }
 }
 
 /// Something registered that this binary knows of, also if it was built without it.
@@ -220,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    const KEYS: &[Key] = &[Key { name: "partition", help: "" }, Key { name: "hours", help: "" }];
+    const KEYS: &[Key] = &[Key::new("partition", ""), Key::new("hours", "")];
 
     fn refusal(keys: &[Key], options: &Value) -> String {
         let options = options.as_object().unwrap();

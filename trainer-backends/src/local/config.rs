@@ -20,9 +20,9 @@ pub struct LocalConfig {
 
 /// The keys of [`LocalConfig`].
 pub(super) const CONFIG: &[Key] = &[
-    Key { name: "state_dir", help: "folder of jobs and their logs [default: $XDG_STATE_HOME/trainer]" },
-    Key { name: "cache_dir", help: "folder of Python environments [default: $XDG_CACHE_HOME/trainer]" },
-    Key { name: "supervisor", help: "program that is run as supervisor of a job [default: this one]" },
+    Key::path("state_dir", "folder of jobs and their logs [default: $XDG_STATE_HOME/trainer]"),
+    Key::path("cache_dir", "folder of Python environments [default: $XDG_CACHE_HOME/trainer]"),
+    Key::path("supervisor", "program that is run as supervisor of a job [default: this one]"),
 ];
 
 /// What a job may ask of this backend: nothing.

@@ -403,7 +403,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_option_that_the_backend_lacks_is_refused_before_the_engine_is_asked_anything() {
-        const KEYS: &[Key] = &[Key { name: "partition", help: "which machines" }];
+        const KEYS: &[Key] = &[Key::new("partition", "which machines")];
         let client = TrainerClient::new(ScriptedBackend::new().with_options(KEYS));
         let mut request = JobRequest::new(TrainJob::new(&"alpha".parse().unwrap(), "plain"));
         request.options.insert("partition".to_owned(), "a100".into());
