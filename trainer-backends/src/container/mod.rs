@@ -9,3 +9,6 @@ mod engine;
 mod error;
 mod gpus;
 mod images;
+
+pub use endpoint::{Endpoint, Found, Selected};
+pub use engine::{Engine, Flavour, Version};
