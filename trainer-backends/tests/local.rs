@@ -194,7 +194,7 @@ async fn what_only_a_container_could_honour_is_refused_before_anything_is_create
         runtime
     };
     let cases: &[(&str, Value)] = &[
-        ("init container `fetch`", node(|pod| pod["initContainers"] = json!([{ "name": "fetch", "image": "x" }]))),
+        ("`initContainers`", node(|pod| pod["initContainers"] = json!([{ "name": "fetch", "image": "x" }]))),
         (
             "2 containers",
             node(|pod| {
@@ -204,14 +204,14 @@ async fn what_only_a_container_could_honour_is_refused_before_anything_is_create
         ),
         ("`envFrom`", node(|pod| pod["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "s" } }]))),
         (
-            "`valueFrom` of the variable `KEY`",
+            "`env[KEY].valueFrom`",
             node(|pod| {
                 let from = json!({ "secretKeyRef": { "name": "s", "key": "k" } });
                 pod["containers"][0]["env"] = json!([{ "name": "KEY", "valueFrom": from }]);
             }),
         ),
         (
-            "a volume at /data",
+            "`volumes[v].persistentVolumeClaim`",
             node(|pod| {
                 pod["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }]);
                 pod["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": "/data" }]);
@@ -220,7 +220,7 @@ async fn what_only_a_container_could_honour_is_refused_before_anything_is_create
         ("`lifecycle`", node(|pod| pod["containers"][0]["lifecycle"] = json!({}))),
         ("`runtimeClassName`", node(|pod| pod["runtimeClassName"] = json!("gvisor"))),
         (
-            "`google.com/tpu`",
+            "`resources.limits.google.com/tpu`",
             node(|pod| pod["containers"][0]["resources"] = json!({ "limits": { "google.com/tpu": 4 } })),
         ),
     ];

@@ -45,11 +45,16 @@ fn backend_items(declaration: &Declaration, backends: &Registry) -> TokenStream 
         Some(name) => quote!(Some(#name)),
         None => quote!(None),
     };
+    let fields = backends.by_name(|_, path| quote!(Some(<#path as ConnectBackend>::FIELDS)));
     let supervise = backends.by_name(|_, path| quote!(<#path as ConnectBackend>::supervise(folder)));
     quote! {
         const COMMAND: &'static str = #command;
         const CONFIG_FOLDER: &'static str = #config_folder;
         const DEFAULT_BACKEND: Option<&'static str> = #default_backend;
+
+        fn fields(name: &str) -> Option<&'static [FieldRule]> {
+            match name.parse::<BackendKind>().ok()? { #fields }
+        }
 
         fn supervise(name: &str, folder: &::std::path::Path) -> Result<::std::process::ExitCode> {
             match name.parse::<BackendKind>()? { #supervise }

@@ -14,6 +14,7 @@ pub mod api;
 pub mod backend;
 pub mod client;
 mod error;
+pub mod fields;
 pub mod job;
 pub mod manifest;
 pub mod name;

@@ -4,6 +4,7 @@ pub use crate::{
     Error, ErrorKind, Job, JobName, NodeIndex, Phase, Result, TrainerBackend,
     api::{Runtime, RuntimeRef, TrainJob},
     backend::Finding,
+    fields::FieldRule,
     job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
     plan::LaunchPlan,
     register_backend,

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, Result, TrainerBackend, request::JobOptions};
+use crate::{Error, ErrorKind, Result, TrainerBackend, fields::FieldRule, request::JobOptions};
 
 /// The version of the contract between a plug-in and the binary that links it.
 ///
@@ -47,6 +47,10 @@ pub trait ConnectBackend: TrainerBackend + Registered + Sized {
 
     /// What a job may ask of it, `-O key=value`, for people. [`TrainerBackend::check_options`] takes no others.
     const OPTIONS: &'static [Key] = &[];
+
+    /// What becomes of the fields of a job that not every engine treats alike: its column of the table of
+    /// [`fields`](crate::fields). A field that isn't listed is refused by [`fields::check`](crate::fields::check).
+    const FIELDS: &'static [FieldRule] = &[];
 
     /// Makes the backend, without any I/O. `selected` is the name or alias that was asked for.
     ///
@@ -139,6 +143,9 @@ pub trait BackendRegistry: TrainerBackend + Sized {
 
     /// The keys of the configuration and of the per-job options of the backend with this name or alias.
     fn keys(name: &str) -> Option<(&'static [Key], &'static [Key])>;
+
+    /// The column of the table of fields of the backend with this name or alias.
+    fn fields(name: &str) -> Option<&'static [FieldRule]>;
 
     /// Runs the job in `folder` until it has settled: see [`ConnectBackend::supervise`].
     ///

@@ -32,6 +32,7 @@ impl LocalBackend {
 impl ConnectBackend for LocalBackend {
     type Config = LocalConfig;
     const CONFIG: &'static [Key] = CONFIG;
+    const FIELDS: &'static [FieldRule] = fields::FIELDS;
 
     fn connect(_selected: &str, config: LocalConfig) -> Result<Self> {
         Ok(Self::new(config))

@@ -7,6 +7,7 @@
 mod check;
 mod decode;
 mod defaults;
+mod shape;
 mod unknown;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::Violation;
+pub(crate) use shape::Shape;
 
 /// Objections to the structure of a document.
 #[derive(Debug, Default)]
@@ -25,18 +27,18 @@ pub(super) struct Findings {
 }
 
 /// The schema of TrainJob.
-pub(super) fn train_job() -> Document {
+pub(crate) fn train_job() -> Document {
     Document(&SCHEMAS.train_job)
 }
 
 /// The schema of TrainingRuntime and ClusterTrainingRuntime.
-pub(super) fn training_runtime() -> Document {
+pub(crate) fn training_runtime() -> Document {
     Document(&SCHEMAS.training_runtime)
 }
 
 /// The schema of one kind of document.
 #[derive(Clone, Copy)]
-pub(super) struct Document(&'static Node);
+pub(crate) struct Document(&'static Node);
 
 impl Document {
     /// Fields that the server doesn't know.
@@ -54,6 +56,17 @@ impl Document {
     /// The first field that the controller can't decode, in the words of Go's JSON.
     pub(super) fn decode_error(self, document: &Value) -> Option<String> {
         decode::error(self.0.get(), document)
+    }
+
+    /// What may stand at `path`, lists taken for one of their items. `None`: there is no such field.
+    pub(crate) fn shape<'a>(self, path: impl IntoIterator<Item = &'a str>) -> Option<Shape> {
+        shape::at(self.0.get(), path)
+    }
+
+    /// A document in which the field at `path` is set, beside what must be.
+    #[cfg(test)]
+    pub(crate) fn sample(self, path: &[&str]) -> Value {
+        shape::sample(self.0.get(), path)
     }
 
     /// What violates the schema.
