@@ -109,13 +109,7 @@ impl Snapshot {
     /// environment. Descendants that belong to another job (a job may submit one) are left out, and so is
     /// everything in `spared`.
     pub(crate) fn members(&self, mark: Mark<'_>, root: Option<i32>, spared: &[i32]) -> Vec<Member> {
-        let mut below: HashSet<i32> = HashSet::new();
-        let mut next: Vec<i32> = root.into_iter().collect();
-        while let Some(pid) = next.pop() {
-            if below.insert(pid) {
-                next.extend(self.children.get(&pid).into_iter().flatten());
-            }
-        }
+        let below = self.below(root);
         let own = rustix::process::getpid().as_raw_pid();
         self.processes
             .iter()
@@ -124,9 +118,39 @@ impl Snapshot {
             .map(|Process { stat, .. }| Member { id: stat.id, parent: stat.parent })
             .collect()
     }
+
+    /// What the supervisor of a job started below `root` for itself: everything that is of none of its nodes.
+    pub(crate) fn helpers(&self, uid: &str, root: i32) -> Vec<Member> {
+        let below = self.below(Some(root));
+        self.processes
+            .iter()
+            .filter(|Process { stat, .. }| stat.id.pid != root && below.contains(&stat.id.pid) && stat.state != 'Z')
+            .filter(|Process { mark, .. }| {
+                belongs(mark.as_ref(), Mark { uid, node: None }, true)
+                    && !mark.as_ref().is_some_and(OwnMark::is_of_a_node)
+            })
+            .map(|Process { stat, .. }| Member { id: stat.id, parent: stat.parent })
+            .collect()
+    }
+
+    /// `root` and all that descends from it.
+    fn below(&self, root: Option<i32>) -> HashSet<i32> {
+        let mut below: HashSet<i32> = HashSet::new();
+        let mut next: Vec<i32> = root.into_iter().collect();
+        while let Some(pid) = next.pop() {
+            if below.insert(pid) {
+                next.extend(self.children.get(&pid).into_iter().flatten());
+            }
+        }
+        below
+    }
 }
 
 impl OwnMark {
+    fn is_of_a_node(&self) -> bool {
+        !self.step.is_empty()
+    }
+
     fn of(pid: i32) -> Option<Self> {
         let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
         let variable = |name: &str| {

@@ -1,6 +1,6 @@
 //! One attempt: steps in order, all nodes of a step at once, and the end of all at the first failure.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, rc::Rc, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use tokio::{
@@ -8,18 +8,18 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use trainer_core::{
-    Phase,
-    job::Severity,
-    plan::{DependencyStatus, LaunchPlan, PlannedStep, SuccessOperator, World, localize},
+    NodeIndex, Phase,
+    job::{NodeExit, Severity},
+    plan::{DependencyStatus, LaunchPlan, PlannedStep, SuccessOperator},
 };
 
 use super::{
     Control, Interrupt, Record,
-    blame::{Guilt, SETTLING},
+    blame::{Cause, Guilt, SETTLING},
     grace,
     node::{NodeEnd, NodeFiles, follow},
 };
-use crate::launcher::{Ending, Launcher};
+use crate::launcher::{Ending, LaunchedNode, Launcher};
 
 /// What an attempt came to.
 pub(super) enum AttemptEnd {
@@ -38,50 +38,16 @@ pub(super) struct Failure {
     pub(super) interrupt: Option<Interrupt>,
 }
 
-pub(super) async fn run<L: Launcher>(
-    record: &mut Record,
-    launcher: &L,
-    control: &mut Control,
-    world: &World,
-) -> AttemptEnd {
-    let plan = localize(record.plan(), world);
-    let (ending, _) = watch::channel(None);
-    let mut gang = Gang { running: FuturesUnordered::new(), ending, terminate_at: None, kill_at: None, end: None };
-    loop {
-        if gang.end.is_none() {
-            if is_successful(record, &plan) {
-                gang.finish(AttemptEnd::Complete, grace(&plan));
-            } else {
-                gang.launch_due_steps(record, launcher, &plan).await;
-            }
-        }
-        if gang.running.is_empty() {
-            break;
-        }
-        let (terminate_at, kill_at) = (gang.terminate_at, gang.kill_at);
-        tokio::select! {
-            biased;
-            Some(ended) = gang.running.next() => gang.note_end(record, &plan, ended),
-            interrupt = control.next() => gang.interrupt(record, interrupt),
-            () = at(terminate_at), if terminate_at.is_some() => gang.terminate(grace(&plan)),
-            () = at(kill_at), if kill_at.is_some() => gang.kill(),
-        }
-    }
-    // Nothing runs and nothing is due: a plan whose steps wait for each other.
-    gang.end.unwrap_or_else(|| {
-        let waiting = record.steps().iter().position(|step| step.phase == Phase::Created).unwrap_or_default();
-        let reason = "its steps wait for each other".to_owned();
-        AttemptEnd::Failed(Failure { step: waiting, reason, guilt: Guilt::of(None), interrupt: None })
-    })
-}
-
 async fn at(time: Option<Instant>) {
     sleep_until(time.unwrap_or_else(Instant::now)).await;
 }
 
-struct Gang {
-    running: FuturesUnordered<Pin<Box<dyn Future<Output = NodeEnd>>>>,
-    ending: watch::Sender<Option<Ending>>,
+/// The nodes of an attempt.
+pub(super) struct Gang {
+    /// As it is executed.
+    pub(super) plan: Rc<LaunchPlan>,
+    pub(super) running: FuturesUnordered<Pin<Box<dyn Future<Output = NodeEnd>>>>,
+    pub(super) ending: watch::Sender<Option<Ending>>,
     /// While it is set, a node has failed and the others still end by themselves.
     terminate_at: Option<Instant>,
     kill_at: Option<Instant>,
@@ -90,6 +56,52 @@ struct Gang {
 }
 
 impl Gang {
+    /// Of which nothing runs.
+    pub(super) fn new(plan: LaunchPlan) -> Self {
+        let (ending, _) = watch::channel(None);
+        let running = FuturesUnordered::new();
+        Self { plan: Rc::new(plan), running, ending, terminate_at: None, kill_at: None, end: None }
+    }
+
+    /// From step to step, until nothing runs any more.
+    pub(super) async fn run<L: Launcher>(
+        mut self,
+        record: &mut Record,
+        launcher: &L,
+        control: &mut Control,
+    ) -> AttemptEnd {
+        let plan = Rc::clone(&self.plan);
+        loop {
+            if self.end.is_none() {
+                if is_successful(record, &plan) {
+                    self.finish(AttemptEnd::Complete, grace(&plan));
+                } else {
+                    self.launch_due_steps(record, launcher, &plan).await;
+                }
+            }
+            if self.running.is_empty() {
+                break;
+            }
+            let (terminate_at, kill_at) = (self.terminate_at, self.kill_at);
+            tokio::select! {
+                biased;
+                Some(ended) = self.running.next() => self.note_end(record, &plan, ended),
+                interrupt = control.next() => match interrupt {
+                    Interrupt::Ended(_) if L::NODES_OUTLIVE_SUPERVISOR => return AttemptEnd::Interrupted(interrupt),
+                    interrupt => self.interrupt(record, interrupt),
+                },
+                () = at(terminate_at), if terminate_at.is_some() => self.terminate(grace(&plan)),
+                () = at(kill_at), if kill_at.is_some() => self.kill(),
+            }
+        }
+        // Nothing runs and nothing is due: a plan whose steps wait for each other.
+        self.end.unwrap_or_else(|| {
+            let waiting = record.steps().iter().position(|step| step.phase == Phase::Created).unwrap_or_default();
+            let reason = "its steps wait for each other".to_owned();
+            AttemptEnd::Failed(Failure { step: waiting, reason, guilt: Guilt::of(None), interrupt: None })
+        })
+    }
+
     async fn launch_due_steps<L: Launcher>(&mut self, record: &mut Record, launcher: &L, plan: &LaunchPlan) {
         for (index, step) in plan.steps.iter().enumerate() {
             let waiting = record.steps().get(index).is_some_and(|step| step.phase == Phase::Created);
@@ -99,8 +111,7 @@ impl Gang {
             if let Err(reason) = self.launch(record, launcher, index, step).await {
                 record.event(Severity::Warning, "LaunchFailed", &step.name, reason.clone());
                 record.enter_step(index, Phase::Failed);
-                let failure = Failure { step: index, reason, guilt: Guilt::of(None), interrupt: None };
-                self.finish(AttemptEnd::Failed(failure), Duration::ZERO);
+                self.fail_launch(index, reason);
                 return;
             }
             record.launched(index);
@@ -115,61 +126,72 @@ impl Gang {
         step: &PlannedStep,
     ) -> Result<(), String> {
         let attempt = record.attempt();
-        let launches = step.nodes.iter().map(|planned| launcher.launch(&attempt, step, planned));
+        let waiting: Vec<_> =
+            step.nodes.iter().filter(|node| record.node_phase(index, node.index) == Some(Phase::Created)).collect();
+        let files: Vec<_> = waiting.iter().map(|node| NodeFiles::begin(&attempt, step, node.index)).collect();
+        let launches = waiting.iter().map(|node| launcher.launch(&attempt, step, node));
         let mut outcome = Ok(());
-        for (planned, node) in step.nodes.iter().zip(join_all(launches).await) {
-            let node = match node {
-                Ok(node) => node,
+        for ((planned, node), files) in waiting.iter().zip(join_all(launches).await).zip(files) {
+            match node {
+                Ok(node) => self.follow(index, planned.index, node, files),
                 Err(error) => {
                     let failed = || format!("{} could not be launched: {error}", node_name(step, planned.index.0));
                     outcome = outcome.and_then(|()| Err(failed()));
-                    continue;
                 }
-            };
-            let files = NodeFiles {
-                log: record.folder.log_file(&step.name, planned.index),
-                error: record.folder.error_file(attempt.number, &step.name, planned.index),
-            };
-            let follow = follow(index, planned.index, node, files, self.ending.subscribe());
-            self.running.push(Box::pin(follow));
+            }
         }
         outcome
     }
 
+    pub(super) fn follow(
+        &mut self,
+        step: usize,
+        index: NodeIndex,
+        node: impl LaunchedNode + 'static,
+        files: NodeFiles,
+    ) {
+        self.running.push(Box::pin(follow(step, index, node, files, self.ending.subscribe())));
+    }
+
+    /// The step couldn't be launched: what runs is ended.
+    pub(super) fn fail_launch(&mut self, step: usize, reason: String) {
+        let failure = Failure { step, reason, guilt: Guilt::of(None), interrupt: None };
+        self.finish(AttemptEnd::Failed(failure), Duration::ZERO);
+    }
+
     fn note_end(&mut self, record: &mut Record, plan: &LaunchPlan, ended: NodeEnd) {
         let Some(step) = plan.steps.get(ended.step) else { return };
-        let name = node_name(step, ended.node.0);
         let expected = self.end.is_some() && self.terminate_at.is_none();
         let failed = !ended.exit.is_success();
         let cause = ended.cause.filter(|_| failed && !expected);
-        let guilt = Guilt::of(cause.as_ref());
-        let cause = cause.map(|cause| cause.text);
-        record.ended(ended.step, ended.node, ended.exit, expected, cause.clone());
+        record.ended(ended.step, ended.node, ended.exit, expected, cause.as_ref().map(|cause| cause.text.clone()));
         if !failed || expected {
             return;
         }
-        let reason = match cause {
-            Some(cause) => format!("{name} {}: {cause}", ended.exit),
-            None => format!("{name} {}", ended.exit),
-        };
+        let reason = describe(step, ended.node, ended.exit, cause.as_ref());
         let object = format!("{}-{}", step.name, ended.node);
         record.event(Severity::Warning, "NodeFailed", &object, reason.clone());
+        self.blame(ended.step, reason, Guilt::of(cause.as_ref()));
+    }
+
+    /// The attempt has failed over a node, or over one of several.
+    pub(super) fn blame(&mut self, step: usize, reason: String, guilt: Guilt) {
         match &mut self.end {
             Some(AttemptEnd::Failed(first)) => {
                 if guilt < first.guilt {
-                    (first.step, first.reason, first.guilt) = (ended.step, reason, guilt);
+                    (first.step, first.reason, first.guilt) = (step, reason, guilt);
                 }
             }
             Some(_) => {}
             None => {
-                let failure = Failure { step: ended.step, reason, guilt, interrupt: None };
+                let failure = Failure { step, reason, guilt, interrupt: None };
                 self.end = Some(AttemptEnd::Failed(failure));
                 self.terminate_at = Some(Instant::now() + SETTLING);
             }
         }
     }
 
-    fn interrupt(&mut self, record: &mut Record, interrupt: Interrupt) {
+    pub(super) fn interrupt(&mut self, record: &mut Record, interrupt: Interrupt) {
         let grace = match &interrupt {
             Interrupt::Intent(intent) => {
                 intent.grace_milliseconds.map_or_else(|| grace(record.plan()), Duration::from_millis)
@@ -225,7 +247,7 @@ impl Gang {
 }
 
 /// Whether a step has nothing to wait for any more.
-fn is_due(step: &PlannedStep, record: &Record) -> bool {
+pub(super) fn is_due(step: &PlannedStep, record: &Record) -> bool {
     step.depends_on.iter().all(|dependency| {
         let phase = record.steps().iter().find(|other| other.name == dependency.name).map(|other| other.phase);
         match dependency.status {
@@ -252,5 +274,14 @@ fn node_name(step: &PlannedStep, node: u32) -> String {
         ("node", _) => format!("node {node}"),
         (name, 1) => format!("step {name}"),
         (name, _) => format!("step {name}, node {node}"),
+    }
+}
+
+/// Which node failed, how, and over what.
+pub(super) fn describe(step: &PlannedStep, node: NodeIndex, exit: NodeExit, cause: Option<&Cause>) -> String {
+    let name = node_name(step, node.0);
+    match cause {
+        Some(cause) => format!("{name} {exit}: {}", cause.text),
+        None => format!("{name} {exit}"),
     }
 }

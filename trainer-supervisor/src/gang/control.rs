@@ -19,7 +19,7 @@ pub(super) enum Interrupt {
     Intent(Intent),
     /// It has run for as long as it may.
     Deadline(Duration),
-    /// The supervisor is to end, or has lost its reaper.
+    /// The supervisor is to end, or has lost its reaper. Nodes that outlive it go on.
     Ended(String),
 }
 
@@ -54,7 +54,8 @@ impl Control {
             interrupt: on(SignalKind::interrupt())?,
             hang_up: on(SignalKind::hangup())?,
             reaper: getppid(),
-            deadline: limit.map(|limit| (Instant::now() + limit, limit)),
+            // An earlier supervisor may have begun to count.
+            deadline: limit.map(|limit| (Instant::now() + limit.saturating_sub(record.age()), limit)),
             known: None,
             looked: false,
         })
@@ -84,6 +85,12 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// The interrupt that has come already, if one has.
+    pub(super) fn pending(&mut self) -> Option<Interrupt> {
+        let overdue = |(due, _): &mut (Instant, Duration)| *due <= Instant::now();
+        self.new_intent().or_else(|| self.deadline.take_if(overdue).map(|(_, limit)| Interrupt::Deadline(limit)))
     }
 
     fn new_intent(&mut self) -> Option<Interrupt> {

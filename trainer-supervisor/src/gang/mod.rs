@@ -1,5 +1,6 @@
 //! The supervisor proper: attempts of a gang, until the job has settled.
 
+mod adopt;
 mod attempt;
 mod blame;
 mod control;
@@ -9,10 +10,14 @@ mod record;
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
-use trainer_core::{Error, ErrorKind, Phase, Result, job::Severity, plan::LaunchPlan};
+use trainer_core::{
+    Error, ErrorKind, Phase, Result,
+    job::Severity,
+    plan::{LaunchPlan, localize},
+};
 
 use self::{
-    attempt::{AttemptEnd, Failure},
+    attempt::{AttemptEnd, Failure, Gang},
     control::{Control, Interrupt},
     record::Record,
 };
@@ -34,7 +39,8 @@ pub(crate) fn grace(plan: &LaunchPlan) -> Duration {
     seconds.max().map_or(DEFAULT_GRACE, Duration::from_secs)
 }
 
-/// Runs the job in the folder at `path` until it has settled, on what `connect` makes of it.
+/// Runs the job in the folder at `path` until it has settled, on what `connect` makes of it. What an earlier supervisor
+/// has left of it, whose nodes outlived it, is taken over.
 ///
 /// # Errors
 /// `Io` if its state can't be read or written; `Unsupported` inside of a runtime; what `connect` says.
@@ -51,19 +57,27 @@ pub fn supervise<L: Launcher>(path: &Path, connect: impl FnOnce(&JobFolder) -> R
         .enable_all()
         .build()
         .map_err(|error| Error::new(ErrorKind::Io, format!("failed to start a runtime: {error}")))?;
-    let phase = runtime.block_on(run(folder, launcher))?;
-    Ok(if phase == Phase::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    runtime.block_on(run(folder, launcher))
 }
 
-async fn run<L: Launcher>(folder: JobFolder, mut launcher: L) -> Result<Phase> {
+async fn run<L: Launcher>(folder: JobFolder, mut launcher: L) -> Result<ExitCode> {
     let mut record = Record::open(folder)?;
     let mut control = Control::listen(&record)?;
+    let orphaned_by = record.orphaned_by();
     // From here on a signal finds its handler, and everybody may know who supervises.
-    record.take_charge()?;
+    record.take_charge(L::NODES_OUTLIVE_SUPERVISOR)?;
+    let adopted = match orphaned_by {
+        Some(loss) => adopt(&mut record, &mut launcher, loss).await?,
+        None => None,
+    };
     tree::report_ready();
 
-    let (phase, reason) = match settle(&mut record, &mut launcher, &mut control).await {
-        Ok(outcome) => outcome,
+    let (phase, reason) = match settle(&mut record, &mut launcher, &mut control, adopted).await {
+        Ok(Outcome::Settled(phase, reason)) => (phase, reason),
+        Ok(Outcome::LeftAlone(why)) => {
+            record.event(Severity::Warning, "Unsupervised", "job", format!("{why}; its nodes go on"));
+            return Ok(ExitCode::FAILURE);
+        }
         Err(error) => (Phase::Failed, Some(error.to_string())),
     };
     if let Err(error) = launcher.clean_up().await {
@@ -76,41 +90,66 @@ async fn run<L: Launcher>(folder: JobFolder, mut launcher: L) -> Result<Phase> {
     } else {
         record.settle(phase, reason).await?;
     }
-    Ok(phase)
+    Ok(if phase == Phase::Complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Attempt after attempt, to the phase that the job ends in and the reason for it.
+/// What a supervisor's work came to.
+enum Outcome {
+    /// The phase that the job ends in, and the reason for it.
+    Settled(Phase, Option<String>),
+    /// The nodes go on without it.
+    LeftAlone(String),
+}
+
+/// Takes over what an earlier supervisor left, whose nodes went on without it: the gang, if an attempt is under way.
+async fn adopt<L: Launcher>(record: &mut Record, launcher: &mut L, loss: &str) -> Result<Option<Gang>> {
+    let gang = if record.is_in_attempt() { Some(Gang::adopt(record, launcher).await?) } else { None };
+    record.event(Severity::Normal, "Adopted", "job", format!("{loss}; another supervisor has taken over"));
+    Ok(gang)
+}
+
+/// Attempt after attempt, until the job has settled.
 async fn settle<L: Launcher>(
     record: &mut Record,
     launcher: &mut L,
     control: &mut Control,
-) -> Result<(Phase, Option<String>)> {
-    // How often each step has failed, by its index.
-    let mut failures = vec![0_u32; record.plan().steps.len()];
+    mut adopted: Option<Gang>,
+) -> Result<Outcome> {
     loop {
-        record.begin_attempt();
-        let world = launcher.world(&record.attempt()).await?;
-        let end = attempt::run(record, launcher, control, &world).await;
-        let failure = match end {
+        // What came while nobody supervised.
+        let pending = control.pending();
+        let gang = match (adopted.take(), pending) {
+            (Some(mut gang), pending) => {
+                // On a full disk a stop was asked for without a word.
+                let unwritten = || record.is_stopping().then(|| Interrupt::Intent(jobs::wordless_intent()));
+                if let Some(interrupt) = pending.or_else(unwritten) {
+                    gang.interrupt(record, interrupt);
+                }
+                gang
+            }
+            (None, Some(interrupt)) => return Ok(stopped::<L>(&interrupt)),
+            (None, None) => {
+                record.begin_attempt();
+                let world = launcher.world(&record.attempt()).await?;
+                Gang::new(localize(record.plan(), &world))
+            }
+        };
+        let failure = match gang.run(record, launcher, control).await {
             // Whoever asked for the stop was told that it would stop.
             AttemptEnd::Complete if let Some(intent) = record.folder.intent() => {
-                return Ok(stopped(&Interrupt::Intent(intent)));
+                return Ok(stopped::<L>(&Interrupt::Intent(intent)));
             }
-            AttemptEnd::Complete => return Ok((Phase::Complete, None)),
-            AttemptEnd::Interrupted(interrupt) => return Ok(stopped(&interrupt)),
+            AttemptEnd::Complete => return Ok(Outcome::Settled(Phase::Complete, None)),
+            AttemptEnd::Interrupted(interrupt) => return Ok(stopped::<L>(&interrupt)),
             AttemptEnd::Failed(failure) => failure,
         };
         let Failure { step, reason, interrupt, .. } = failure;
-        let (limit, count) = match (record.plan().steps.get(step), failures.get_mut(step)) {
-            (Some(planned), Some(count)) => (planned.backoff_limit, count),
-            _ => return Ok((Phase::Failed, Some(reason))),
-        };
-        if *count >= limit {
-            return Ok((Phase::Failed, Some(reason)));
+        let may_restart = record.plan().steps.get(step).is_some_and(|step| record.failures(step) < step.backoff_limit);
+        if !may_restart {
+            return Ok(Outcome::Settled(Phase::Failed, Some(reason)));
         }
-        *count += 1;
         if let Some(interrupt) = interrupt {
-            return Ok(stopped(&interrupt));
+            return Ok(stopped::<L>(&interrupt));
         }
         record.event(
             Severity::Warning,
@@ -118,20 +157,22 @@ async fn settle<L: Launcher>(
             "job",
             format!("attempt {} failed: {reason}", record.attempt().number),
         );
-        record.enter(Phase::Restarting, Some(reason));
+        record.restart(step, reason);
         if let Ok(interrupt) = timeout_at(Instant::now() + PAUSE, control.next()).await {
-            return Ok(stopped(&interrupt));
+            return Ok(stopped::<L>(&interrupt));
         }
     }
 }
 
-/// What an interrupted job is.
-fn stopped(interrupt: &Interrupt) -> (Phase, Option<String>) {
-    match interrupt {
-        Interrupt::Intent(intent) => (Phase::Stopped, Some(format!("stopped by {}", intent.by))),
+/// What becomes of an interrupted job.
+fn stopped<L: Launcher>(interrupt: &Interrupt) -> Outcome {
+    let (phase, reason) = match interrupt {
+        Interrupt::Intent(intent) => (Phase::Stopped, format!("stopped by {}", intent.by)),
         Interrupt::Deadline(limit) => {
-            (Phase::Failed, Some(format!("DeadlineExceeded: the job ran longer than its {} s", limit.as_secs())))
+            (Phase::Failed, format!("DeadlineExceeded: the job ran longer than its {} s", limit.as_secs()))
         }
-        Interrupt::Ended(how) => (Phase::Failed, Some(how.clone())),
-    }
+        Interrupt::Ended(how) if L::NODES_OUTLIVE_SUPERVISOR => return Outcome::LeftAlone(how.clone()),
+        Interrupt::Ended(how) => (Phase::Failed, how.clone()),
+    };
+    Outcome::Settled(phase, Some(reason))
 }

@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::{sync::watch, time::timeout};
-use trainer_core::{NodeIndex, job::NodeExit};
+use trainer_core::{NodeIndex, job::NodeExit, plan::PlannedStep};
 
 use super::blame::Cause;
 use crate::{
-    launcher::{Ending, LaunchedNode},
+    launcher::{Attempt, Ending, LaunchedNode},
     logs::{LastWords, NodeLog, pump},
 };
 
@@ -31,8 +31,20 @@ pub(super) struct NodeEnd {
 
 /// What belongs to a node beside itself.
 pub(super) struct NodeFiles {
-    pub(super) log: PathBuf,
+    pub(super) log: NodeLog,
+    /// What is in its log already.
+    pub(super) last_words: LastWords,
     pub(super) error: PathBuf,
+}
+
+impl NodeFiles {
+    /// Of a node that is going to be launched.
+    pub(super) fn begin(attempt: &Attempt<'_>, step: &PlannedStep, node: NodeIndex) -> Self {
+        // Before the launch: whoever takes the node over must find where its output begins.
+        let log = NodeLog::begin(attempt.folder.log_file(&step.name, node), attempt.number);
+        let error = attempt.folder.error_file(attempt.number, &step.name, node);
+        Self { log, last_words: LastWords::default(), error }
+    }
 }
 
 /// Follows `node` until it has ended and its outputs are in its log.
@@ -43,8 +55,8 @@ pub(super) async fn follow(
     files: NodeFiles,
     mut ending: watch::Receiver<Option<Ending>>,
 ) -> NodeEnd {
-    let log = RefCell::new(NodeLog::open(files.log));
-    let last_words = RefCell::new(LastWords::default());
+    let log = RefCell::new(files.log);
+    let last_words = RefCell::new(files.last_words);
     let outputs = node.outputs();
     let pumps = join_all(outputs.into_iter().map(|(stream, output)| pump(output, stream, &log, &last_words)));
     tokio::pin!(pumps);

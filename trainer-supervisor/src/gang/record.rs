@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep};
 use trainer_core::{
     NodeIndex, Phase, Result,
     job::{Node, NodeExit, Severity, Step},
-    plan::LaunchPlan,
+    plan::{LaunchPlan, PlannedStep},
 };
 
 use crate::{
-    jobs::{Incumbent, JobFolder, Status, Submission},
+    jobs::{self, Incumbent, JobFolder, Status, Submission},
     launcher::Attempt,
     machine,
     process::{self, Mark, ProcessId},
@@ -30,7 +30,9 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn open(folder: JobFolder) -> Result<Self> {
-        Ok(Self { submission: folder.submission()?, plan: folder.plan()?, status: folder.status()?, folder })
+        let mut status = folder.status()?;
+        status.begun.get_or_insert_with(Timestamp::now);
+        Ok(Self { submission: folder.submission()?, plan: folder.plan()?, status, folder })
     }
 
     pub(super) fn plan(&self) -> &LaunchPlan {
@@ -42,9 +44,31 @@ impl Record {
         Attempt { number: self.status.attempt, submission: &self.submission, plan: &self.plan, folder: &self.folder }
     }
 
+    /// How long ago the job was started, or resumed last.
+    pub(super) fn age(&self) -> Duration {
+        let begun = self.status.begun.map(|begun| Timestamp::now().duration_since(begun));
+        begun.and_then(|age| age.try_into().ok()).unwrap_or_default()
+    }
+
+    /// What became of the supervisor whose nodes went on without it.
+    pub(super) fn orphaned_by(&self) -> Option<&'static str> {
+        self.status.is_outlived().then(|| jobs::loss(&self.status))
+    }
+
+    /// Whether an attempt has begun, and nobody has said what it came to.
+    pub(super) fn is_in_attempt(&self) -> bool {
+        matches!(self.status.phase, Phase::Running | Phase::Stopping | Phase::Deleting)
+    }
+
+    /// Whether somebody has begun to stop the job.
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.status.phase, Phase::Stopping | Phase::Deleting)
+    }
+
     /// Says who supervises.
-    pub(super) fn take_charge(&mut self) -> Result<()> {
-        self.status.supervisor = ProcessId::current().map(|process| Incumbent { process, boot: machine::boot_id() });
+    pub(super) fn take_charge(&mut self, nodes_outlive: bool) -> Result<()> {
+        self.status.supervisor =
+            ProcessId::current().map(|process| Incumbent { process, boot: machine::boot_id(), nodes_outlive });
         self.folder.write_status(&self.status)?;
         self.folder.reserve();
         Ok(())
@@ -70,6 +94,19 @@ impl Record {
         self.save();
     }
 
+    /// Counts a failure of the step and enters the pause before the next attempt.
+    pub(super) fn restart(&mut self, step: usize, reason: String) {
+        if let Some(step) = self.plan.steps.get(step) {
+            *self.status.failures.entry(step.name.clone()).or_default() += 1;
+        }
+        self.enter(Phase::Restarting, Some(reason));
+    }
+
+    /// How often a step has failed.
+    pub(super) fn failures(&self, step: &PlannedStep) -> u32 {
+        self.status.failures.get(&step.name).copied().unwrap_or_default()
+    }
+
     /// Notes that all nodes of a step run.
     pub(super) fn launched(&mut self, step: usize) {
         if let Some(step) = self.status.steps.get_mut(step) {
@@ -77,6 +114,14 @@ impl Record {
             for node in &mut step.nodes {
                 node.phase = Phase::Running;
             }
+        }
+        self.save();
+    }
+
+    /// Notes that a node was found running.
+    pub(super) fn found(&mut self, step: usize, node: NodeIndex) {
+        if let Some(node) = self.node_mut(step, node) {
+            node.phase = Phase::Running;
         }
         self.save();
     }
@@ -101,17 +146,22 @@ impl Record {
         }
         if let Some(step) = self.status.steps.get_mut(step) {
             let any = |phase| step.nodes.iter().any(|node| node.phase == phase);
-            step.phase = if any(Phase::Failed) {
+            step.phase = if step.phase == Phase::Failed || any(Phase::Failed) {
                 Phase::Failed
-            } else if any(Phase::Running) || any(Phase::Created) {
+            } else if any(Phase::Running) {
                 Phase::Running
-            } else if any(Phase::Stopped) {
+            } else if any(Phase::Stopped) || any(Phase::Created) {
                 Phase::Stopped
             } else {
                 Phase::Complete
             };
         }
         self.save();
+    }
+
+    pub(super) fn node_phase(&self, step: usize, node: NodeIndex) -> Option<Phase> {
+        let known = self.status.steps.get(step)?.nodes.iter().find(|known| known.index == node)?;
+        Some(known.phase)
     }
 
     pub(super) fn steps(&self) -> &[Step] {

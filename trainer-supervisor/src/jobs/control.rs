@@ -11,7 +11,7 @@ use trainer_core::{
     job::{Severity, StopRequest},
 };
 
-use super::{Intent, JobFolder, Jobs, blocking, claim, folder::is_disk_full, lost};
+use super::{Intent, JobFolder, Jobs, Lock, blocking, claim, folder::is_disk_full};
 use crate::{
     gang::grace,
     machine::{self, Machine},
@@ -28,7 +28,8 @@ impl Jobs {
     /// Ends the job's nodes and keeps the job. Returns when the request is on disk.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` if it has finished; `Unreachable` if it is supervised elsewhere.
+    /// `NotFound`; `Conflict` if it has finished; `Unreachable` if it is supervised elsewhere, or by nobody: it is stopped
+    /// as soon as it is supervised again then.
     pub async fn stop(&self, name: &JobName, request: &StopRequest) -> Result<()> {
         let job = self.reachable(name).await?;
         if job.phase.is_finished() {
@@ -49,6 +50,7 @@ impl Jobs {
                     folder.remove_intent();
                     Err(finished(&job))
                 }
+                Some(job) if job.phase == Phase::Unknown => Err(unsupervised(&job, "stopped")),
                 _ => Ok(()),
             }
         })
@@ -84,6 +86,8 @@ impl Jobs {
         let mut status = before.clone();
         status.reset_nodes(&folder.plan()?);
         status.finished = None;
+        status.begun = None;
+        status.failures.clear();
         status.enter(Phase::Created, None);
         folder.write_status(&status)?;
         folder.record_event(Severity::Normal, "Resumed", "job", format!("resumed by {}", caller()));
@@ -97,37 +101,56 @@ impl Jobs {
     /// Ends the job if need be and removes its folder. Returns when it is gone.
     ///
     /// # Errors
-    /// `NotFound`; `Unreachable` if it is supervised elsewhere; `Timeout` if its processes don't end.
+    /// `NotFound`; `Unreachable` if it is supervised elsewhere, or by nobody: it is removed as soon as it is supervised
+    /// again then; `Timeout` if its processes don't end.
     pub async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
         let folder = self.folder(name)?;
-        let readable = match self.reachable(name).await {
-            Ok(_) => true,
+        let job = match self.reachable(name).await {
+            Ok(job) => Some(job),
             // A damaged folder can be removed; what it ran can no longer be told.
-            Err(error) if error.kind() == ErrorKind::Invalid => false,
+            Err(error) if error.kind() == ErrorKind::Invalid => None,
             Err(error) => return Err(error),
         };
         let planned = || folder.plan().map(|plan| grace(&plan)).unwrap_or_default();
         let limit = request.grace.unwrap_or_else(planned) + ENDING;
         let deadline = Instant::now() + limit;
-        if readable && folder.is_supervised() {
+        if job.as_ref().is_some_and(|job| !job.phase.is_settled() || folder.is_supervised()) {
             tell(&folder, &intent(request, true))?;
         }
-        let Some(lock) = folder.lock(deadline).await? else {
-            if !folder.path().exists() {
+        loop {
+            let late = Instant::now() >= deadline;
+            let Some(lock) = folder.lock(deadline).await?.filter(|_| !late) else {
+                if !folder.path().exists() {
+                    return Ok(());
+                }
+                return Err(Error::new(ErrorKind::Timeout, format!("the job `{name}` did not end within {limit:?}"))
+                    .with_hint("its processes may hang in the kernel; `trainer delete` can be repeated"));
+            };
+            let (jobs, folder, job) = (self.clone(), folder.clone(), job.clone());
+            if blocking(move || jobs.remove_ended(&folder, job, &lock)).await? {
                 return Ok(());
             }
-            return Err(Error::new(ErrorKind::Timeout, format!("the job `{name}` did not end within {limit:?}"))
-                .with_hint("its processes may hang in the kernel; `trainer delete` can be repeated"));
-        };
-        blocking(move || {
-            // Its supervisor may have been killed while we waited.
-            if readable {
-                lost::judge(&folder, &folder.submission()?, &lock)?;
+        }
+    }
+
+    /// Removes the folder of a job that nobody supervises. `false`: somebody does from here on, who was told to remove it.
+    fn remove_ended(&self, folder: &JobFolder, job: Option<Job>, lock: &Lock) -> Result<bool> {
+        // Of a damaged folder nobody can tell. The supervisor of another may have been killed while we waited.
+        if let Some(mut job) = job {
+            let status = match folder.submission().and_then(|submission| self.take_care(folder, &submission, lock)) {
+                Err(_) if !folder.path().exists() => return Ok(true),
+                other => other?,
+            };
+            if status.phase == Phase::Unknown {
+                job.reason = status.reason;
+                return Err(unsupervised(&job, "deleted"));
             }
-            claim::remove(&folder);
-            Ok(())
-        })
-        .await
+            if !status.phase.is_settled() {
+                return Ok(false);
+            }
+        }
+        claim::remove(folder);
+        Ok(true)
     }
 
     /// The job, if it is on this machine and this user's, or has ended.
@@ -190,6 +213,12 @@ fn caller() -> String {
     let here = Machine::here();
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| here.user.to_string());
     format!("{user}@{}", here.host)
+}
+
+fn unsupervised(job: &Job, what: &str) -> Error {
+    let reason = job.reason.as_deref().unwrap_or_default();
+    Error::new(ErrorKind::Unreachable, format!("the job `{}` can't be {what} yet: {reason}", job.name))
+        .with_hint(format!("it will be as soon as it is supervised: `trainer get {}` tries again", job.name))
 }
 
 fn finished(job: &Job) -> Error {

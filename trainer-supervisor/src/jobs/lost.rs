@@ -22,15 +22,20 @@ pub(super) fn judge(folder: &JobFolder, submission: &Submission, lock: &Lock) ->
     if status.phase.is_settled() {
         return Ok(status);
     }
-    let cause = match &status.supervisor {
-        None => "the command that submitted it was killed",
-        Some(supervisor) if supervisor.boot != machine::boot_id() => "the machine was restarted",
-        Some(_) => "its supervisor was killed",
-    };
+    let cause = loss(&status);
     if !process::kill_all(DYING, || process::members(Mark { uid: &submission.uid, node: None }, None, &[])) {
         folder.record_event(Severity::Warning, "ProcessesLeft", "job", "some processes of the job don't end");
     }
     conclude(folder, status, cause, lock)
+}
+
+/// What became of whoever supervised.
+pub(crate) fn loss(status: &Status) -> &'static str {
+    match &status.supervisor {
+        None => "the command that submitted it was killed",
+        Some(supervisor) if supervisor.boot != machine::boot_id() => "the machine was restarted",
+        Some(_) => "its supervisor was killed",
+    }
 }
 
 /// Records that a job ended without its supervisor.

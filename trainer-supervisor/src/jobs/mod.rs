@@ -2,6 +2,7 @@
 //!
 //! Every function here works for one backend; the claim on a name holds for all of the machine's.
 
+mod adopt;
 mod claim;
 mod control;
 mod folder;
@@ -24,7 +25,7 @@ pub(crate) use claim::remove;
 pub(crate) use control::wordless_intent;
 pub use folder::JobFolder;
 pub(crate) use folder::Lock;
-pub(crate) use lost::conclude;
+pub(crate) use lost::{conclude, loss};
 pub use record::Submission;
 pub(crate) use record::{Incumbent, Intent, Status};
 pub use settings::Settings;
@@ -35,13 +36,14 @@ pub(crate) use watch::Changes;
 pub struct Jobs {
     backend: &'static str,
     settings: Settings,
+    adoptions: adopt::Adoptions,
 }
 
 impl Jobs {
     /// The jobs of the backend of this name. Does no I/O.
     #[must_use]
     pub fn new(backend: &'static str, settings: Settings) -> Self {
-        Self { backend, settings }
+        Self { backend, settings, adoptions: adopt::Adoptions::default() }
     }
 
     /// The state folder.
@@ -121,7 +123,7 @@ impl Jobs {
         Ok(self.settings.state_root()?.join("jobs"))
     }
 
-    /// The job of this backend as it stands; one that lost its supervisor is judged.
+    /// The job of this backend as it stands; one that lost its supervisor is judged, or gets another.
     pub(crate) fn look_up(&self, name: &JobName) -> Result<Option<Job>> {
         let folder = self.folder(name)?;
         if !folder.path().exists() {
@@ -155,10 +157,20 @@ impl Jobs {
                 status.phase = Phase::Unknown;
                 status.reason = Some(reason);
             } else if let Some(lock) = folder.try_lock()? {
-                status = lost::judge(folder, &submission, &lock)?;
+                status = self.take_care(folder, &submission, &lock)?;
             }
         }
         Ok(Some(status.into_job(submission)))
+    }
+
+    /// Sees to a job that nobody supervises, which the lock proves: where its nodes go on, somebody does from here on,
+    /// else it is judged.
+    fn take_care(&self, folder: &JobFolder, submission: &Submission, lock: &Lock) -> Result<Status> {
+        if folder.status()?.is_outlived() {
+            self.adoptions.adopt(folder, submission, lock, &self.settings)
+        } else {
+            lost::judge(folder, submission, lock)
+        }
     }
 
     fn page(&self, query: &ListQuery) -> Result<Page<Job>> {

@@ -1,6 +1,6 @@
 //! What is on disk of a job, in types.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,12 @@ pub(crate) struct Status {
     pub(crate) finished: Option<Timestamp>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) supervisor: Option<Incumbent>,
+    /// When it was started, or resumed last: its deadline counts from here.
+    #[serde(default)]
+    pub(crate) begun: Option<Timestamp>,
+    /// How often each step has failed since then.
+    #[serde(default)]
+    pub(crate) failures: BTreeMap<String, u32>,
 }
 
 /// The living process that supervises a job.
@@ -96,6 +102,9 @@ pub(crate) struct Incumbent {
     #[serde(flatten)]
     pub(crate) process: ProcessId,
     pub(crate) boot: String,
+    /// Whether its nodes go on when it ends.
+    #[serde(default)]
+    pub(crate) nodes_outlive: bool,
 }
 
 impl Status {
@@ -110,7 +119,14 @@ impl Status {
             finished: None,
             conditions: Vec::new(),
             supervisor: None,
+            begun: None,
+            failures: BTreeMap::new(),
         }
+    }
+
+    /// Whether a job that nobody supervises goes on nevertheless.
+    pub(crate) fn is_outlived(&self) -> bool {
+        !self.phase.is_settled() && self.supervisor.as_ref().is_some_and(|supervisor| supervisor.nodes_outlive)
     }
 
     /// Every node as before its first launch.

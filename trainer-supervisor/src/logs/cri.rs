@@ -1,8 +1,8 @@
 //! The line format of a log file: `2026-01-02T03:04:05.123456789Z stdout F content`.
 //!
-//! `F` ends a line, `P` is a part of one. Beside `stdout` and `stderr` there are two streams of ours:
+//! `F` ends a line, `P` is a part of one. Beside `stdout` and `stderr` there are three streams of ours:
 //! `gap` says that content is missing here, and why; `rotation` opens a file that is not the first and
-//! says how many files there were before it.
+//! says how many files there were before it; `attempt` says which attempt the records behind it are of.
 
 use std::io::Write as _;
 
@@ -27,6 +27,7 @@ pub(super) enum Kind {
     Output(OutputStream),
     Gap,
     Rotation,
+    Attempt,
 }
 
 impl Kind {
@@ -36,6 +37,7 @@ impl Kind {
             Self::Output(OutputStream::Stderr) => "stderr",
             Self::Gap => "gap",
             Self::Rotation => "rotation",
+            Self::Attempt => "attempt",
         }
     }
 }
@@ -60,8 +62,9 @@ pub(super) fn parse(line: &[u8]) -> Option<Record<'_>> {
     let word = words.next()?;
     let tag = words.next()?;
     let content = words.next()?;
-    let kinds = [Kind::Output(OutputStream::Stdout), Kind::Output(OutputStream::Stderr), Kind::Gap, Kind::Rotation];
-    let kind = kinds.into_iter().find(|kind| kind.word().as_bytes() == word)?;
+    let outputs = [OutputStream::Stdout, OutputStream::Stderr].map(Kind::Output);
+    let mut kinds = outputs.into_iter().chain([Kind::Gap, Kind::Rotation, Kind::Attempt]);
+    let kind = kinds.find(|kind| kind.word().as_bytes() == word)?;
     let partial = match tag {
         b"F" => false,
         b"P" => true,

@@ -2,11 +2,13 @@
 //! `TIME STREAM F|P CONTENT`, rotated once.
 
 mod cri;
+mod kept;
 mod node_reader;
 mod pump;
 mod reader;
 mod writer;
 
+pub(crate) use kept::Kept;
 pub(crate) use pump::{LastWords, pump};
 pub(crate) use reader::stream;
 pub(crate) use writer::NodeLog;

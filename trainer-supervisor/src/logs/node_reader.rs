@@ -114,7 +114,7 @@ impl NodeReader {
     fn understand(&self, line: &[u8]) -> Option<Head> {
         let record = cri::parse(line)?;
         let item = match record.kind {
-            Kind::Rotation => return None,
+            Kind::Rotation | Kind::Attempt => return None,
             Kind::Gap => {
                 LogItem::Gap(format!("{}-{}: {}", self.step, self.node, String::from_utf8_lossy(record.content)))
             }

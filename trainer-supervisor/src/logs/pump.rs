@@ -102,7 +102,7 @@ impl LastWords {
     const LONGEST: usize = 400;
 
     /// Takes a line into account; only its end, if it was passed on in parts.
-    fn hear(&mut self, line: &[u8]) {
+    pub(super) fn hear(&mut self, line: &[u8]) {
         self.lines_since += 1;
         let text = String::from_utf8_lossy(line.get(..line.len().min(Self::LONGEST)).unwrap_or_default());
         // What a terminal would show of a line that was rewritten.

@@ -28,6 +28,13 @@ pub(crate) struct NodeLog {
 }
 
 impl NodeLog {
+    /// The log at `path` for a node that is going to be launched in this attempt.
+    pub(crate) fn begin(path: PathBuf, attempt: u32) -> Self {
+        let mut log = Self::open(path);
+        log.add_note(Kind::Attempt, &attempt.to_string());
+        log
+    }
+
     /// The log at `path`, continued if there is one.
     pub(crate) fn open(path: PathBuf) -> Self {
         let rotations = super::node_reader::rotations(&path);
@@ -36,6 +43,17 @@ impl NodeLog {
         // Here, so that the file of a node that never writes exists as well.
         let _ = log.reopen();
         log
+    }
+
+    /// Says that output is missing here.
+    pub(crate) fn mark_gap(&mut self, why: &str) {
+        self.add_note(Kind::Gap, why);
+    }
+
+    fn add_note(&mut self, kind: Kind, text: &str) {
+        let now = self.now();
+        cri::append(&mut self.records, &now, kind, false, text.as_bytes());
+        self.flush();
     }
 
     /// The time of the next records; never before one that is written.

@@ -52,12 +52,14 @@ pub(super) fn was_called() -> bool {
     ENTERED.load(Ordering::Relaxed)
 }
 
-/// A supervisor that fails before or beside its job leaves the reason where everybody looks.
+/// A supervisor that fails before or beside its job leaves the reason where everybody looks. Nodes that go on without it
+/// are the next one's.
 fn record_refusal(path: &Path, error: &trainer_core::Error) -> ExitCode {
     super::say(&error.to_string());
     let folder = JobFolder::at(path);
     if let Ok(mut status) = folder.status()
         && !status.phase.is_settled()
+        && !status.is_outlived()
     {
         status.enter(Phase::Failed, Some(format!("the supervisor failed: {error}")));
         let _ = folder.write_status(&status);

@@ -5,6 +5,9 @@
 //! its own: the kernel kills nodes with their supervisor, the reaper ends and records what a killed
 //! supervisor left, the supervisor what a killed reaper left. If all are killed at once, the next
 //! command does it ([`crate::Jobs::get`]).
+//!
+//! Where nodes outlive their supervisor ([`crate::Launcher::NODES_OUTLIVE_SUPERVISOR`]), none of these deaths ends
+//! them: reaper and supervisor just go, and the next command starts others.
 
 mod entry;
 mod reaper;

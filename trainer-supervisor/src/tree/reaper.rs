@@ -1,4 +1,5 @@
-//! The reaper: outlives the supervisor by a moment, to end and to record what it left.
+//! The reaper: outlives the supervisor by a moment, to end and to record what it left. Nodes that are meant to outlive
+//! their supervisor it leaves alone.
 
 use std::{
     ffi::OsStr,
@@ -14,9 +15,12 @@ use trainer_core::{Result, job::NodeExit};
 
 use super::{Role, close_stdout, reexec, take_lock};
 use crate::{
-    jobs::{JobFolder, conclude},
-    process::{self, Mark},
+    jobs::{JobFolder, Status, conclude},
+    process::{self, Mark, Snapshot},
 };
+
+/// How long processes may take to die of SIGKILL.
+const DYING: Duration = Duration::from_secs(10);
 
 pub(super) fn run(backend: &OsStr, path: &Path) -> ExitCode {
     match reap(backend, path) {
@@ -44,10 +48,16 @@ fn reap(backend: &OsStr, path: &Path) -> std::io::Result<()> {
 
     let folder = JobFolder::at(path);
     let Ok(submission) = folder.submission() else { return Ok(()) };
-    let mark = Mark { uid: &submission.uid, node: None };
+    let status = folder.status();
     let own = getpid().as_raw_pid();
-    process::kill_all(Duration::from_secs(10), || process::members(mark, Some(own), &[]));
-    if let Ok(status) = folder.status()
+    if status.as_ref().is_ok_and(Status::is_outlived) {
+        // The next command starts another supervisor for what goes on.
+        process::kill_all(DYING, || Snapshot::take().helpers(&submission.uid, own));
+        return Ok(());
+    }
+    let mark = Mark { uid: &submission.uid, node: None };
+    process::kill_all(DYING, || process::members(mark, Some(own), &[]));
+    if let Ok(status) = status
         && !status.phase.is_settled()
     {
         let how = end.map_or_else(|| NodeExit::Lost.to_string(), |end| describe(end).to_string());
@@ -74,7 +84,7 @@ fn describe(end: WaitStatus) -> NodeExit {
     }
 }
 
-/// Has the kernel send SIGTERM to this process, the supervisor, when its reaper dies: it ends its job then.
+/// Has the kernel send SIGTERM to this process, the supervisor, when its reaper dies: it ends its job then, or itself if its nodes go on without it.
 /// `false`: it is dead already.
 pub(super) fn tie_to(reaper: &OsStr) -> bool {
     set_parent_process_death_signal(Some(Signal::TERM)).is_ok()
