@@ -213,7 +213,10 @@ impl Surroundings {
         Self::of(|name| env::var(name).ok(), env::home_dir())
     }
 
-    fn of(variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static, home: Option<PathBuf>) -> Self {
+    pub(super) fn of(
+        variables: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        home: Option<PathBuf>,
+    ) -> Self {
         let runtime_dir = variables("XDG_RUNTIME_DIR")
             .filter(|dir| !dir.is_empty())
             .map_or_else(|| PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw())), PathBuf::from);

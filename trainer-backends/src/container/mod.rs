@@ -8,7 +8,8 @@ mod endpoint;
 mod engine;
 mod error;
 mod gpus;
-mod images;
+pub mod images;
 
 pub use endpoint::{Endpoint, Found, Selected};
 pub use engine::{Engine, Flavour, Version};
+pub use gpus::GpuRequests;
