@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use serde_json::Value;
 use trainer_core::{
-    Error, ErrorKind, Job, JobName, Result, TrainerClient, registry::BackendRegistry, runtimes::RuntimeCatalog,
+    Error, ErrorKind, Job, JobName, JobRequest, Result, TrainerClient, registry::BackendRegistry,
+    runtimes::RuntimeCatalog,
 };
 
 use super::{
@@ -25,14 +26,23 @@ impl<B: BackendRegistry> App<B> {
     /// Reads the configuration.
     ///
     /// # Errors
-    /// As [`Settings::read`].
+    /// As [`Settings::read`] and [`Settings::check_backends`].
     pub(super) fn new() -> Result<Self> {
-        Ok(Self { settings: Settings::read(B::COMMAND, B::CONFIG_FOLDER)?, backends: PhantomData })
+        let settings = Settings::read(B::COMMAND, B::CONFIG_FOLDER)?;
+        settings.check_backends::<B>()?;
+        Ok(Self { settings, backends: PhantomData })
     }
 
     /// The configuration.
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// `request`, with what the configuration says of the names in it.
+    pub(super) fn configured(&self, mut request: JobRequest) -> JobRequest {
+        request.volumes = self.settings.volumes().clone();
+        request.secret_keys = self.settings.secret_keys().clone();
+        request
     }
 
     /// A client of the backend that `target` and the configuration choose.

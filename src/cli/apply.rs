@@ -46,7 +46,7 @@ impl Apply {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
         let mut applied = Vec::new();
-        let reviewed = review(&client, &self.file).await?;
+        let reviewed = review(app, &client, &self.file).await?;
         preview::put(&client, &reviewed).await?;
         for reviewed in &reviewed {
             let name = reviewed.name();
@@ -64,14 +64,18 @@ impl Apply {
 }
 
 /// Every job of the file, reviewed.
-async fn review<B: BackendRegistry>(client: &TrainerClient<B>, file: &std::path::Path) -> Result<Vec<ReviewedJob>> {
+async fn review<B: BackendRegistry>(
+    app: &App<B>,
+    client: &TrainerClient<B>,
+    file: &std::path::Path,
+) -> Result<Vec<ReviewedJob>> {
     let manifest = documents::read(file)?;
     let runtimes = client.runtimes().await?;
     let mut reviewed: Vec<ReviewedJob> = Vec::new();
     for document in &manifest.jobs {
         let accepted = documents::accept(document, &manifest, &runtimes)?
             .map_err(|rejection| documents::refused(rejection, document))?;
-        let mut request = JobRequest::from_annotated(accepted.job)?;
+        let mut request = app.configured(JobRequest::from_annotated(accepted.job)?);
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();
         let job = client.plan(request).await?;

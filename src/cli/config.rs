@@ -46,6 +46,7 @@ impl Config {
                 rows.push((format!("backends.{name}.{key}"), setting.value, setting.origin.to_string()));
             }
         }
+        rows.extend(settings.of_names()?.into_iter().map(|(key, it)| (key, it.value, it.origin.to_string())));
         let as_json = || -> Map<String, Value> {
             rows.iter().map(|(key, value, origin)| (key.clone(), json!({ "value": value, "from": origin }))).collect()
         };

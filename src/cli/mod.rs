@@ -67,7 +67,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Apply(apply::Apply),
     Plan(plan::Plan),
     List(list::List),

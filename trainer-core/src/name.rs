@@ -1,10 +1,16 @@
-//! Names and numbers that are checked once, at the edge.
+//! Names and numbers that are checked once, at the edge, and what to say of a name that there is not.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+
+/// Which of the `known` names somebody may have meant by `typed`: one that differs in few letters.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|name| (strsim::damerau_levenshtein(typed, name), name));
+    distances.min().filter(|(distance, name)| *distance <= name.len() / 3 + 1).map(|(_, name)| name)
+}
 
 /// The name of a job: a DNS label (RFC 1035) of at most 63 characters.
 ///

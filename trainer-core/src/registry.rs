@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, Result, TrainerBackend, fields::FieldRule, request::JobOptions};
+use crate::{Error, ErrorKind, Result, TrainerBackend, fields::FieldRule, name::nearest, request::JobOptions};
 
 /// The version of the contract between a plug-in and the binary that links it.
 ///
@@ -183,12 +183,7 @@ fn unknown(what: &str, name: &str, known: &[Known]) -> Error {
     let distance = |known: &Known| known.names().map(|other| strsim::damerau_levenshtein(name, other)).min();
     let mut available: Vec<_> = known.iter().filter(|known| known.enabled).collect();
     available.sort_by_key(|known| distance(known));
-    let nearest = known
-        .iter()
-        .flat_map(Known::names)
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .min()
-        .filter(|(distance, other)| *distance <= other.len() / 3 + 1);
+    let nearest = nearest(name, known.iter().flat_map(Known::names));
     let list: Vec<_> = available.iter().map(|known| describe(known)).collect();
     let list = match &list[..] {
         [] => format!("this build has no {what}s"),
@@ -196,7 +191,7 @@ fn unknown(what: &str, name: &str, known: &[Known]) -> Error {
         several => format!("there are {}", several.join(", ")),
     };
     let hint = match nearest {
-        Some((_, nearest)) => format!("did you mean `{nearest}`? {list}"),
+        Some(nearest) => format!("did you mean `{nearest}`? {list}"),
         None => list,
     };
     Error::new(ErrorKind::NotFound, format!("no {what} is called `{}`", name.escape_debug())).with_hint(hint)

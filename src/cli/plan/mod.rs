@@ -58,7 +58,7 @@ impl Plan {
         let mut answers = Vec::new();
         for document in &manifest.jobs {
             answers.push(match documents::accept(document, &manifest, &runtimes)? {
-                Ok(accepted) => Answer::Plan(Box::new(launch_plan(accepted, client.as_ref()).await?)),
+                Ok(accepted) => Answer::Plan(Box::new(launch_plan(app, accepted, client.as_ref()).await?)),
                 Err(rejection) => Answer::Rejection(document, rejection),
             });
         }
@@ -95,11 +95,12 @@ impl Answer<'_> {
 }
 
 async fn launch_plan<B: BackendRegistry>(
+    app: &App<B>,
     accepted: Accepted,
     client: Option<&TrainerClient<B>>,
 ) -> trainer_core::Result<LaunchPlan> {
     let Some(client) = client else { return plan::plan(&accepted.job, &accepted.runtime) };
-    let mut request = JobRequest::from_annotated(accepted.job)?;
+    let mut request = app.configured(JobRequest::from_annotated(accepted.job)?);
     request.runtime = Some(accepted.runtime);
     client.preview(&client.plan(request).await?).await
 }

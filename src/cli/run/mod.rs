@@ -13,7 +13,10 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::{Args, builder::NonEmptyStringValueParser};
 use serde_json::{Value, json};
 use trainer_core::{
-    Error, Job, JobName, Result, TrainerClient, api::Quantity, registry::BackendRegistry, request::ReviewedJob,
+    Error, Job, JobName, Result, TrainerClient,
+    api::Quantity,
+    registry::BackendRegistry,
+    request::{Mount, ReviewedJob},
 };
 
 pub(super) use self::{program::quoted, request::shape};
@@ -99,6 +102,10 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME", help_heading = WITH)]
     secret: Vec<String>,
 
+    /// Data for the job: a volume of the configuration, and where the program finds it
+    #[arg(long, value_name = "NAME:/PATH", value_parser = mount, help_heading = WITH)]
+    mount: Vec<Mount>,
+
     /// Python package to add to those that are here: `jax>=0.4`
     #[arg(long, value_name = "SPEC", value_parser = NonEmptyStringValueParser::new(), help_heading = WITH)]
     package: Vec<String>,
@@ -146,7 +153,7 @@ impl Run {
                 .into());
         }
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
-        let request = request::build(&self, &client, B::COMMAND).await?;
+        let request = app.configured(request::build(&self, &client, B::COMMAND).await?);
         let reviewed = client.plan(request).await?;
         preview::put(&client, std::slice::from_ref(&reviewed)).await?;
         let backend = client.backend().name();
@@ -225,9 +232,28 @@ fn quantity(text: &str) -> Result<String> {
     }
 }
 
+fn mount(text: &str) -> Result<Mount> {
+    match text.split_once(':') {
+        Some((name, path)) if !name.is_empty() && path.starts_with('/') && path.len() > 1 => {
+            Ok(Mount { name: name.to_owned(), path: path.to_owned() })
+        }
+        _ => Err(Error::invalid(format!("`{}` is not NAME:/PATH", text.escape_debug()))
+            .with_hint("`data:/data` mounts the volume `data` of the configuration at /data")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_is_a_name_and_a_path() {
+        let read = |text| mount(text).map(|Mount { name, path }| (name, path)).ok();
+        assert_eq!(read("data:/mnt/data"), Some(("data".to_owned(), "/mnt/data".to_owned())));
+        for wrong in ["data", "data:", ":/data", "data:/", "data:relative"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_deadline_is_never_another_one_than_was_typed() {

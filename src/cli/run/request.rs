@@ -77,6 +77,7 @@ pub(super) async fn build<B: BackendRegistry>(
     request.source = Some(source::of(directory));
     request.output = run.output.as_deref().map(output).transpose()?;
     request.packages = packages(run)?;
+    request.mounts.clone_from(&run.mount);
     request.secrets = environment::secrets(&run.secret)?;
     request.options = run.options.iter().cloned().collect();
     request.progress = progress::on_terminal();

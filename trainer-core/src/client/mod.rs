@@ -313,11 +313,14 @@ mod tests {
 
     use std::future::Future;
 
+    use serde_json::json;
+
     use super::*;
     use crate::{
         Phase,
         api::TrainJob,
         registry::Key,
+        request::{Mount, SecretKey, Volume},
         testing::{Script, ScriptedBackend},
     };
 
@@ -413,6 +416,32 @@ mod tests {
         let error = client.submit(request).await.unwrap_err();
         assert_eq!(error.to_string(), "the backend `scripted` has no option `partition`");
         assert_eq!((error.kind(), client.backend().calls().len()), (ErrorKind::Invalid, 0));
+    }
+
+    #[tokio::test]
+    async fn a_job_takes_along_what_its_names_stand_for_and_no_more() {
+        let client = TrainerClient::new(ScriptedBackend::new());
+        let mut request = JobRequest::new(TrainJob::new(&"alpha".parse().unwrap(), "plain"));
+        let reference = json!({ "secretKeyRef": { "name": "hub", "key": "token" } });
+        let trainer = json!({ "env": [{ "name": "TOKEN", "valueFrom": reference }] });
+        request.job.spec.trainer = Some(serde_json::from_value(trainer).unwrap());
+        request.mounts = vec![Mount { name: "data".to_owned(), path: "/data".to_owned() }];
+        request.volumes = ["data", "models"].map(Volume::new).into_iter().collect();
+        request.secrets = vec!["ASKED".to_owned()];
+        let key =
+            |name: &str, key: &str| SecretKey { name: name.to_owned(), secret: "hub".to_owned(), key: key.to_owned() };
+        request.secret_keys = [key("ASKED", "a"), key("OTHER", "o"), key("HF", "token")].into_iter().collect();
+
+        let job = client.plan(request.clone()).await.unwrap();
+        let names = |job: &ReviewedJob| -> Vec<String> {
+            let volumes = job.request().volumes.iter().map(|volume| volume.name.clone());
+            volumes.chain(job.request().secret_keys.iter().map(|key| key.name.clone())).collect()
+        };
+        assert_eq!(names(&job), ["data", "ASKED", "HF"]);
+
+        request.mounts[0].name = "dat".to_owned();
+        let error = client.plan(request).await.unwrap_err();
+        assert_eq!(error.to_string(), "no volume is called `dat`");
     }
 
     #[tokio::test]

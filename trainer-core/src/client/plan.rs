@@ -18,6 +18,9 @@ pub(super) async fn plan(
     mut request: JobRequest,
 ) -> Result<ReviewedJob> {
     backend.check_options(&request.options)?;
+    for mount in &request.mounts {
+        request.volumes.named(&mount.name)?;
+    }
     let found = match request.runtime.take() {
         Some(runtime) => Ok(runtime),
         None => look_up(backend, catalog, &request.job.spec.runtime_ref).await,
@@ -41,6 +44,8 @@ pub(super) async fn plan(
             plan.warnings.push(warning);
         }
     }
+    request.volumes.keep_used(&request.mounts, &plan);
+    request.secret_keys.keep_used(&request.secrets, &plan);
     Ok(ReviewedJob { name, request, runtime, plan })
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Result, api::EnvVar};
+use crate::{Error, Result, api::EnvVar, plan::LaunchPlan};
 
 /// Where a secret variable is on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,19 @@ impl SecretKeys {
                 variable.name
             ))),
         }
+    }
+}
+
+impl SecretKeys {
+    /// Forgets those that neither `secrets`, names of variables, nor `plan` speak of.
+    pub(crate) fn keep_used(&mut self, secrets: &[String], plan: &LaunchPlan) {
+        let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+        let containers = nodes.flat_map(|node| node.init_containers.iter().chain(&node.containers));
+        let references: Vec<_> = containers.flat_map(|container| &container.env).filter_map(secret_of).collect();
+        self.0.retain(|known| {
+            secrets.contains(&known.name)
+                || references.iter().any(|it| it["name"] == *known.secret && it["key"] == *known.key)
+        });
     }
 }
 

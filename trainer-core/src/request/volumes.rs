@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Mount;
 use crate::{
     Error, Result,
-    plan::{Container, PlannedStep},
+    name::nearest,
+    plan::{Container, LaunchPlan, PlannedStep},
 };
 
 /// Data that jobs mount: one name for it, and what it is on each engine.
@@ -61,6 +62,11 @@ impl Volume {
     #[must_use]
     pub fn claim_name(&self) -> &str {
         self.claim.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether it is this claim of a cluster. One that names no claim is the one of its own name.
+    fn is_claim(&self, claim: &str) -> bool {
+        self.claim_name() == claim
     }
 
     fn without(&self, key: &str, line: &str) -> Error {
@@ -138,28 +144,42 @@ impl Volumes {
     }
 
     /// The volume of this name.
-    fn named(&self, name: &str) -> Result<&Volume> {
+    ///
+    /// # Errors
+    /// `Invalid` with those there are, and the lines of the configuration that are missing.
+    pub fn named(&self, name: &str) -> Result<&Volume> {
         self.0.iter().find(|volume| volume.name == name).ok_or_else(|| {
-            let error = Error::invalid(format!("no volume is called `{}`", name.escape_debug()));
-            let known: Vec<_> = self.0.iter().map(|volume| format!("`{}`", volume.name)).collect();
+            let known = || self.0.iter().map(|volume| volume.name.as_str());
             let lines = lines(name, "folder = \"/path/of/it\"");
-            match &known[..] {
-                [] => error.with_hint(lines),
-                [one] => error.with_hint(format!("there is {one}; otherwise {lines}")),
-                several => error.with_hint(format!("there are {}; otherwise {lines}", several.join(", "))),
-            }
+            let hint = match (nearest(name, known()), known().collect::<Vec<_>>().join(", ")) {
+                (Some(near), all) => format!("did you mean `{near}`? There is {all}. Otherwise {lines}"),
+                (None, all) if all.is_empty() => lines,
+                (None, all) => format!("there is {all}. Otherwise {lines}"),
+            };
+            Error::invalid(format!("no volume is called `{}`", name.escape_debug())).with_hint(hint)
         })
     }
 
     /// The volume that is the claim `claim` of a cluster: the one that says so, else the one of that name.
     fn of_claim(&self, claim: &str) -> Result<&Volume> {
         let says_so = self.0.iter().find(|volume| volume.claim.as_deref() == Some(claim));
-        says_so.or_else(|| self.0.iter().find(|volume| volume.claim.is_none() && volume.name == claim)).ok_or_else(
-            || {
-                Error::invalid(format!("the job mounts the claim `{claim}` of a cluster; nothing says what it is here"))
-                    .with_hint(lines(claim, "folder = \"/path/of/it\""))
-            },
-        )
+        says_so.or_else(|| self.0.iter().find(|volume| volume.is_claim(claim))).ok_or_else(|| {
+            let message = format!("the job mounts the claim `{claim}` of a cluster; nothing says what it is here");
+            Error::invalid(message).with_hint(lines(claim, "folder = \"/path/of/it\""))
+        })
+    }
+
+    /// Forgets those that neither `mounts` nor `plan` speak of.
+    pub(crate) fn keep_used(&mut self, mounts: &[Mount], plan: &LaunchPlan) {
+        let claims: Vec<&str> = plan
+            .steps
+            .iter()
+            .flat_map(|step| &step.volumes)
+            .filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
+            .collect();
+        self.0.retain(|volume| {
+            mounts.iter().any(|mount| mount.name == volume.name) || claims.iter().any(|claim| volume.is_claim(claim))
+        });
     }
 }
 
@@ -235,20 +255,36 @@ mod tests {
 
     #[test]
     fn who_names_a_volume_that_there_is_not_learns_which_there_are_and_what_to_write() {
-        let mount = [Mount { name: "dat".to_owned(), path: "/data".to_owned() }];
-        let step = step(&json!([]), &json!([]));
-        let refusal = |volumes: &[&str]| {
+        let hint = |volumes: &[&str]| {
             let volumes: Volumes = volumes.iter().map(|name| volume(name, None)).collect();
-            let error = volumes.mounted(&mount, &step, &step.nodes[0].containers[0]).unwrap_err();
-            format!("{error}; {}", error.hint().unwrap())
+            volumes.named("dat").unwrap_err().hint().unwrap().to_owned()
         };
-        assert_eq!(
-            refusal(&["data", "models"]),
-            "no volume is called `dat`; there are `data`, `models`; otherwise put into the configuration \
-             (`trainer config` shows its files)\n  [volumes.dat]\n  folder = \"/path/of/it\""
-        );
-        assert!(refusal(&["data"]).contains("there is `data`; otherwise put"));
-        assert!(refusal(&[]).contains("; put into"));
+        let lines = "put into the configuration (`trainer config` shows its files)\n  \
+                     [volumes.dat]\n  folder = \"/path/of/it\"";
+        assert_eq!(hint(&["models", "data"]), format!("did you mean `data`? There is models, data. Otherwise {lines}"));
+        assert_eq!(hint(&["models"]), format!("there is models. Otherwise {lines}"));
+        assert_eq!(hint(&[]), lines);
+    }
+
+    #[test]
+    fn a_request_keeps_the_volumes_that_its_job_mounts() {
+        let mut volumes: Volumes =
+            [volume("a", None), volume("b", Some("corpus")), volume("c", None), volume("corpus", Some("d"))]
+                .into_iter()
+                .collect();
+        let steps = [step(
+            &json!([{ "name": "x", "persistentVolumeClaim": { "claimName": "corpus" } }, { "name": "y", "emptyDir": {} }]),
+            &json!([]),
+        )];
+        let plan = json!({
+            "apiVersion": "", "kind": "", "job": "j", "namespace": "", "warnings": [], "steps": steps, "files": [],
+            "runtime": { "kind": "TrainingRuntime", "name": "r" },
+            "network": { "subdomain": "", "publishNotReadyAddresses": true },
+            "successPolicy": { "operator": "All", "steps": [] }, "activeDeadlineSeconds": null, "suspend": false,
+        });
+        let mounts = [Mount { name: "c".to_owned(), path: "/c".to_owned() }];
+        volumes.keep_used(&mounts, &serde_json::from_value(plan).unwrap());
+        assert_eq!(volumes.iter().map(|volume| volume.name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]

@@ -1,22 +1,24 @@
 //! What is configured, and where: flag > environment > project file > user file > system file > the binary's author.
 
+mod file;
+mod named;
+mod paths;
+
 use std::{
-    env, fmt, fs, io,
-    ops::Range,
+    env, fmt,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Map, Value};
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
 use trainer_core::{
     Error, Result,
+    name::nearest,
     registry::{BackendRegistry, Key, Known},
+    request::{SecretKeys, Volumes},
 };
 
-use super::folders;
+use self::file::{ConfigFile, Table};
+use super::{failure::warn, folders};
 
 /// The configuration of this invocation.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Settings {
     places: Vec<PathBuf>,
     /// The files that there are, the strongest first.
     files: Vec<ConfigFile>,
+    volumes: Volumes,
+    secret_keys: SecretKeys,
 }
 
 /// A value and who set it.
@@ -70,7 +74,54 @@ impl Settings {
     pub(super) fn read(command: &'static str, folder: &str) -> Result<Self> {
         let places = places(folder);
         let files = places.iter().map(|path| ConfigFile::read(path)).filter_map(Result::transpose);
-        Ok(Self { command, files: files.collect::<Result<_>>()?, places })
+        let files: Vec<_> = files.collect::<Result<_>>()?;
+        let (volumes, secret_keys) = (named::volumes(&files)?, named::secret_keys(&files)?);
+        Ok(Self { command, places, files, volumes, secret_keys })
+    }
+
+    /// Refuses what no backend of `B` reads, and warns of sections of backends that nobody knows: another binary
+    /// may have them.
+    ///
+    /// # Errors
+    /// `Invalid`, with file, line and column, for a key that the backend doesn't have.
+    pub(super) fn check_backends<B: BackendRegistry>(&self) -> Result<()> {
+        for section in self.files.iter().flat_map(|file| file.sections(Table::Backends)) {
+            let Some(known) = known::<B>(&section.name) else {
+                warn(&unknown_backend::<B>(&section.name, &section.origin));
+                continue;
+            };
+            // Of one that is off nobody knows the keys.
+            let Some((keys, _)) = B::keys(known.name) else { continue };
+            for (key, setting) in &section.entries {
+                check_key(known, keys, key, &setting.origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the names of volumes stand for.
+    pub(super) fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+
+    /// Where secret variables are on a cluster.
+    pub(super) fn secret_keys(&self) -> &SecretKeys {
+        &self.secret_keys
+    }
+
+    /// What is set for volumes and secrets, by key: `volumes.data.folder`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn of_names(&self) -> Result<Vec<(String, Setting<Value>)>> {
+        let mut all = Vec::new();
+        for table in [Table::Volumes, Table::Secrets] {
+            for named in named::merged(&self.files, table)? {
+                let prefix = format!("{}.{}", table.key(), named.name);
+                all.extend(named.entries.into_iter().map(|(key, setting)| (format!("{prefix}.{key}"), setting)));
+            }
+        }
+        Ok(all)
     }
 
     /// The files that were read, the strongest first.
@@ -115,27 +166,33 @@ impl Settings {
         flags: &[(String, Value)],
     ) -> Result<Vec<(String, Setting<Value>)>> {
         let mut settings: Vec<(String, Setting<Value>)> = Vec::new();
-        let mut set_key = |key: &str, value, origin| {
-            settings.retain(|(other, _)| other != key);
-            settings.push((key.to_owned(), Setting { value, origin }));
+        let mut set_key = |name: &str, value: Value, origin: Origin| {
+            let key = check_key(known, keys, name, &origin)?;
+            let value = match value.as_str() {
+                Some(text) if key.is_path => paths::resolve(text, &origin)?,
+                _ => value,
+            };
+            settings.retain(|(other, _)| other != name);
+            settings.push((name.to_owned(), Setting { value, origin }));
+            Ok::<_, Error>(())
         };
         for file in self.files.iter().rev() {
-            for section in [Some(known.name), (selected != known.name).then_some(selected)].into_iter().flatten() {
-                for Entry { key, value, origin, .. } in file.entries.iter().filter(|entry| entry.section == section) {
-                    check_key(known, keys, key, origin)?;
-                    set_key(key, value.clone(), origin.clone());
+            for name in [Some(known.name), (selected != known.name).then_some(selected)].into_iter().flatten() {
+                for section in file.sections(Table::Backends).filter(|section| section.name == name) {
+                    for (key, Setting { value, origin }) in &section.entries {
+                        set_key(key, value.clone(), origin.clone())?;
+                    }
                 }
             }
         }
         for key in keys {
             let variable = self.variable(&["BACKENDS", known.name, key.name]);
             if let Some(value) = set(&variable) {
-                set_key(key.name, scalar(&value), Origin::Variable(variable));
+                set_key(key.name, scalar(&value), Origin::Variable(variable))?;
             }
         }
         for (key, value) in flags {
-            check_key(known, keys, key, &Origin::Flag("-B"))?;
-            set_key(key, value.clone(), Origin::Flag("-B"));
+            set_key(key, value.clone(), Origin::Flag("-B"))?;
         }
         Ok(settings)
     }
@@ -191,17 +248,27 @@ fn places(folder: &str) -> Vec<PathBuf> {
     [Some(project), user, Some(system)].into_iter().flatten().collect()
 }
 
-fn check_key(backend: &Known, keys: &[Key], key: &str, origin: &Origin) -> Result<()> {
-    if keys.iter().any(|known| known.name == key) {
-        return Ok(());
+fn check_key<'a>(backend: &Known, keys: &'a [Key], key: &str, origin: &Origin) -> Result<&'a Key> {
+    if let Some(known) = keys.iter().find(|known| known.name == key) {
+        return Ok(known);
     }
     let name = backend.name;
     let all: Vec<_> = keys.iter().map(|key| key.name).collect();
-    let hint = match all[..] {
-        [] => format!("the backend `{name}` has no settings"),
-        _ => format!("its settings are {}", all.join(", ")),
+    let hint = match (&all[..], nearest(key, all.iter().copied())) {
+        ([], _) => format!("the backend `{name}` has no settings"),
+        (_, Some(near)) => format!("did you mean `{near}`? its settings are {}", all.join(", ")),
+        (_, None) => format!("its settings are {}", all.join(", ")),
     };
     Err(Error::invalid(format!("{origin}: the backend `{name}` has no setting `{key}`")).with_hint(hint))
+}
+
+fn unknown_backend<B: BackendRegistry>(name: &str, origin: &Origin) -> String {
+    let names = || B::KNOWN.iter().flat_map(Known::names);
+    let way_out = match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("this binary has {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    format!("{origin}: no backend is called `{}`; {way_out}", name.escape_debug())
 }
 
 /// Points at the setting that the backend doesn't take, if it is one alone.
@@ -222,99 +289,6 @@ fn blame<B: BackendRegistry>(selected: &str, settings: &[(String, Setting<Value>
     }
 }
 
-#[derive(Debug)]
-struct ConfigFile {
-    path: PathBuf,
-    backend: Option<Setting<String>>,
-    entries: Vec<Entry>,
-}
-
-/// `key = value` under `[backends.SECTION]`.
-#[derive(Debug)]
-struct Entry {
-    section: String,
-    key: String,
-    value: Value,
-    origin: Origin,
-}
-
-impl ConfigFile {
-    /// `None` where there is no such file.
-    fn read(path: &Path) -> Result<Option<Self>> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(Error::io("read", path, error)),
-        };
-        Self::parse(path, &text).map(Some)
-    }
-
-    fn parse(path: &Path, text: &str) -> Result<Self> {
-        let at = |span: Range<usize>| {
-            let before = text.get(..span.start).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            Origin::File(path.to_owned(), line, column)
-        };
-        let wrong = |span: Range<usize>, why: &str| Error::invalid(format!("{}: {why}", at(span)));
-        let document = DeTable::parse(text).map_err(|error| {
-            let why = error.message().lines().collect::<Vec<_>>().join("; ");
-            wrong(error.span().unwrap_or(0..0), &why)
-        })?;
-        let mut file = Self { path: path.to_owned(), backend: None, entries: Vec::new() };
-        for (key, value) in document.get_ref() {
-            match key.get_ref().as_ref() {
-                "backend" => {
-                    let name = value.get_ref().as_str().ok_or_else(|| wrong(value.span(), "`backend` is a name"))?;
-                    file.backend = Some(Setting { value: name.to_owned(), origin: at(key.span()) });
-                }
-                "backends" => {
-                    for (section, entries) in table(value).ok_or_else(|| wrong(value.span(), SECTIONS))? {
-                        for (key, value) in table(entries).ok_or_else(|| wrong(entries.span(), SECTIONS))? {
-                            let section = section.get_ref().to_string();
-                            let origin = at(key.span());
-                            let key = key.get_ref().to_string();
-                            let value = json(value.get_ref())
-                                .ok_or_else(|| wrong(value.span(), "a value of this kind is not for a setting"))?;
-                            file.entries.push(Entry { section, key, value, origin });
-                        }
-                    }
-                }
-                other => {
-                    let error = wrong(key.span(), &format!("unknown key `{}`", other.escape_debug()));
-                    return Err(error.with_hint("the keys are `backend` and `[backends.NAME]`"));
-                }
-            }
-        }
-        Ok(file)
-    }
-}
-
-const SECTIONS: &str = "settings of a backend stand in a section `[backends.NAME]`";
-
-fn table<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Option<&'a DeTable<'i>> {
-    value.get_ref().as_table()
-}
-
-fn json(value: &DeValue<'_>) -> Option<Value> {
-    Some(match value {
-        DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Boolean(value) => Value::Bool(*value),
-        DeValue::Integer(integer) => Value::from(i64::from_str_radix(integer.as_str(), integer.radix()).ok()?),
-        DeValue::Float(float) => Value::from(float.as_str().parse::<f64>().ok()?),
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<_>>()?,
-        DeValue::Table(table) => Value::Object(
-            table
-                .iter()
-                .map(|(key, value)| Some((key.get_ref().to_string(), json(value.get_ref())?)))
-                .collect::<Option<_>>()?,
-        ),
-        DeValue::Datetime(_) => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -325,16 +299,6 @@ mod tests {
         ConfigFile::parse(Path::new("trainer.toml"), text)
     }
 
-    #[test]
-    fn a_value_knows_where_it_stands() {
-        let file = parse("backend = 'near'\n\n[backends.near]\n  python = '3.12'\n  slots = 4\n").unwrap();
-        assert_eq!(file.backend.unwrap().origin.to_string(), "trainer.toml:1:1");
-        let [python, slots] = &file.entries[..] else { panic!("{:?}", file.entries) };
-        assert_eq!((python.section.as_str(), python.key.as_str()), ("near", "python"));
-        assert_eq!(python.origin.to_string(), "trainer.toml:4:3");
-        assert_eq!(slots.value, Value::from(4));
-    }
-
     const FAR: Known =
         Known { name: "far", aliases: &["moon"], description: "", krate: "", enabled: true, feature: None };
 
@@ -342,7 +306,13 @@ mod tests {
 
     fn settings(files: &[&str]) -> Settings {
         let files = files.iter().map(|text| parse(text).unwrap()).collect();
-        Settings { command: "no-variable-is-called-so", places: Vec::new(), files }
+        Settings {
+            command: "no-variable-is-called-so",
+            places: Vec::new(),
+            files,
+            volumes: Volumes::default(),
+            secret_keys: SecretKeys::default(),
+        }
     }
 
     #[test]
@@ -364,20 +334,19 @@ mod tests {
     fn a_key_that_the_backend_does_not_have_is_refused_where_it_stands() {
         let error = settings(&["[backends.far]\nslot = 1\n"]).merged(&FAR, &KEYS, "far", &[]).unwrap_err();
         assert_eq!(error.to_string(), "trainer.toml:2:1: the backend `far` has no setting `slot`");
-        assert_eq!(error.hint(), Some("its settings are slots, zone"));
+        assert_eq!(error.hint(), Some("did you mean `slots`? its settings are slots, zone"));
     }
 
     #[test]
-    fn errors_say_where() {
-        for (text, message) in [
-            ("backend = 3", "trainer.toml:1:11: `backend` is a name"),
-            ("\n bakend = 'x'", "trainer.toml:2:2: unknown key `bakend`"),
-            ("[backends]\nnear = 1", "trainer.toml:2:8: settings of a backend stand in a section `[backends.NAME]`"),
-            ("[backends.near]\nday = 2026-01-01", "trainer.toml:2:7: a value of this kind is not for a setting"),
-        ] {
-            assert_eq!(parse(text).unwrap_err().to_string(), message);
-        }
-        assert!(parse("backend = ").unwrap_err().to_string().starts_with("trainer.toml:1:"));
+    fn a_path_in_a_file_counts_from_the_file() {
+        let file = ConfigFile::parse(Path::new("/project/trainer.toml"), "[backends.far]\nhome = 'jobs'\n").unwrap();
+        let settings = Settings { files: vec![file], ..settings(&[]) };
+        let home = |flags: &[(String, Value)]| {
+            let merged = settings.merged(&FAR, &[Key::path("home", "")], "far", flags).unwrap();
+            merged[0].1.value.clone()
+        };
+        assert_eq!(home(&[]), "/project/jobs");
+        assert_eq!(home(&[key_value("home=jobs").unwrap()]), "jobs");
     }
 
     #[test]
