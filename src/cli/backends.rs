@@ -13,6 +13,7 @@ use super::{
     app::App,
     arguments::{Form, Format, Target},
     failure::Outcome,
+    field_table,
     settings::known,
     table::{self, Cell},
     terminal::{out, write_json, write_yaml},
@@ -31,7 +32,7 @@ pub(super) struct Backends {
 
 #[derive(Subcommand)]
 enum Show {
-    /// Show a backend: its settings (-B, [backends.NAME]) and its options for a job (-O)
+    /// Show a backend: its settings (-B, [backends.NAME]), its options for a job (-O), what it does about a job's fields
     Show {
         /// Its name or an alias
         name: String,
@@ -89,7 +90,17 @@ fn show<B: BackendRegistry>(name: &str, form: Form) -> Outcome<()> {
             }
             let (config, options) = B::keys(found.name).unwrap_or_default();
             write_keys(&format!("Settings (-B KEY=VALUE, or under [backends.{}]):", found.name), config)?;
-            write_keys("Options for a job (run -O KEY=VALUE):", options)
+            write_keys("Options for a job (run -O KEY=VALUE):", options)?;
+            match B::fields(found.name) {
+                None | Some([]) => Ok(()),
+                Some(column) => {
+                    writeln!(
+                        out(),
+                        "\nFields of a job and its runtime (moot: without effect here; those not listed are refused):"
+                    )?;
+                    Ok(field_table::write(out(), column)?)
+                }
+            }
         }
     }
 }
@@ -127,5 +138,6 @@ fn as_json<B: BackendRegistry>(known: &Known) -> Value {
         "feature": known.feature,
         "settings": keys(config),
         "options": keys(options),
+        "fields": B::fields(known.name).map(field_table::as_json),
     })
 }

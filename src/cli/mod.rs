@@ -14,6 +14,7 @@ mod doctor;
 mod documents;
 mod events;
 mod failure;
+mod field_table;
 mod folders;
 mod follow;
 mod get;

@@ -21,16 +21,18 @@ pub fn check(engine: &str, column: &'static [FieldRule], job: &ReviewedJob) -> R
     walk.object(Place::TrainJob, &as_value(&job.request().job.spec), "the job");
     walk.object(Place::Runtime, &as_value(&runtime.spec), &format!("the runtime `{}`", runtime.name()));
     walk.fields(Place::JobSet, &plan.rest, "the runtime's JobSet");
-    for step in &plan.steps {
-        walk.step(step);
+    // What else would be refused follows from a policy that is.
+    if walk.refused.is_empty() {
+        plan.steps.iter().for_each(|step| walk.step(step));
     }
     walk.result(engine)
 }
 
 struct Walk {
     column: &'static [FieldRule],
-    refused: Vec<String>,
-    hint: Option<&'static str>,
+    /// Where, what, and of what.
+    refused: Vec<(Place, String, String)>,
+    hint: Option<String>,
     said: Vec<&'static FieldRule>,
 }
 
@@ -57,7 +59,7 @@ impl Walk {
 
     fn fields(&mut self, place: Place, fields: &Map<String, Value>, of: &str) {
         for (name, value) in fields {
-            self.field(&Field { place, path: vec![name.clone()], shown: name.clone(), of }, value);
+            self.field(&Field { place, path: vec![name.clone()], shown: name.clone(), item: "NAME", of }, value);
         }
     }
 
@@ -89,9 +91,13 @@ impl Walk {
             }
             None | Some(Treatment::Refuse(_)) => {
                 if let Some(Treatment::Refuse(hint)) = rule.map(|rule| rule.treatment) {
-                    self.hint.get_or_insert(hint);
+                    self.hint.get_or_insert_with(|| hint.replace("NAME", field.item));
                 }
-                self.refused.push(format!("`{}` of {}", field.shown, field.of));
+                // Steps are often alike: the first stands for the others.
+                let new = |(place, shown, _): &(Place, String, String)| *place != field.place || *shown != field.shown;
+                if self.refused.iter().all(new) {
+                    self.refused.push((field.place, field.shown.clone(), field.of.to_owned()));
+                }
             }
         }
     }
@@ -101,13 +107,13 @@ impl Walk {
         rule.is_none_or(|rule| matches!(rule.treatment, Treatment::Refuse(_)))
     }
 
-    fn result(mut self, engine: &str) -> Result<Vec<&'static FieldRule>> {
-        self.refused.dedup();
+    fn result(self, engine: &str) -> Result<Vec<&'static FieldRule>> {
         if self.refused.is_empty() {
             return Ok(self.said);
         }
-        Err(Error::unsupported(format!("the backend `{engine}` can't honour {}", self.refused.join(", nor ")))
-            .with_hint(self.hint.unwrap_or("choose another backend or another runtime")))
+        let refused: Vec<_> = self.refused.iter().map(|(_, field, of)| format!("`{field}` of {of}")).collect();
+        Err(Error::unsupported(format!("the backend `{engine}` can't honour {}", refused.join(", nor ")))
+            .with_hint(self.hint.as_deref().unwrap_or("choose another backend or another runtime")))
     }
 }
 
@@ -118,11 +124,13 @@ struct Field<'a> {
     path: Vec<String>,
     /// The path as a person reads it, with the names of list items.
     shown: String,
+    /// The name of the innermost item.
+    item: &'a str,
     /// Whose field it is.
     of: &'a str,
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
     fn below(&self, name: &str) -> Self {
         let mut below = self.clone();
         below.path.push(name.to_owned());
@@ -130,10 +138,11 @@ impl Field<'_> {
         below
     }
 
-    fn item(&self, item: &Value) -> Self {
+    fn item(&self, item: &'a Value) -> Self {
         let mut field = self.clone();
         if let Some(name) = item.get("name").and_then(Value::as_str) {
             field.shown = format!("{}[{name}]", self.shown);
+            field.item = name;
         }
         field
     }

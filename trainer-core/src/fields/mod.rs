@@ -93,7 +93,7 @@ pub enum Treatment {
     Substitute(&'static str),
     /// Nothing, which is said once.
     Warn(&'static str),
-    /// It refuses the job, with this as the way out.
+    /// It refuses the job, with this as the way out. `NAME` in it becomes that of the variable or volume.
     Refuse(&'static str),
 }
 

@@ -8,11 +8,19 @@ use crate::review::schema::Shape;
 pub struct Line {
     /// Where the field stands.
     pub place: Place,
-    /// Its name, and where only some of what is below it is treated alike, the way there: `env.valueFrom`. `*`
+    /// Its name, behind what it is part of where only some of that is treated alike: `env`, `valueFrom`. `*`
     /// stands for all other keys.
-    pub field: String,
+    pub path: Vec<String>,
     /// What is done about it. `None`: it is refused, because nobody says anything else.
     pub treatment: Option<Treatment>,
+}
+
+impl Line {
+    /// The field as a rule names it: `env.valueFrom`.
+    #[must_use]
+    pub fn field(&self) -> String {
+        self.path.join(".")
+    }
 }
 
 /// What becomes of every field of the schema on the engine with this column.
@@ -38,7 +46,7 @@ fn add_below(column: &'static [FieldRule], place: Place, path: &[String], lines:
             add_below(column, place, &path, lines);
         } else {
             let treatment = answer(column, place, &path).map(|rule| rule.treatment);
-            lines.push(Line { place, field: path.join("."), treatment });
+            lines.push(Line { place, path, treatment });
         }
     }
 }

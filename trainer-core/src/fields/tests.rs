@@ -67,12 +67,35 @@ fn a_field_that_the_schema_lacks_is_refused() {
 }
 
 #[test]
+fn all_that_is_refused_is_named_at_once() {
+    let mut runtime = runtime(Place::Pod, "overhead");
+    let steps = runtime["spec"]["template"]["spec"]["replicatedJobs"].as_array_mut().unwrap();
+    steps[0]["template"]["spec"]["suspend"] = json!(true);
+    steps.push(steps[0].clone());
+    const COLUMN: &[FieldRule] = &[
+        FieldRule::of(Place::Pod, &["containers"], Honour),
+        FieldRule::of(Place::Pod, &["overhead"], Refuse("carry less")),
+    ];
+    let error = check("testing", COLUMN, &reviewed(runtime)).unwrap_err();
+    let expected = "the backend `testing` can't honour `suspend` of the job of step `node`, nor `overhead` of the pods of step `node`";
+    assert_eq!((error.to_string().as_str(), error.hint()), (expected, Some("carry less")));
+}
+
+#[test]
+fn a_way_out_names_the_variable() {
+    let column =
+        leak(vec![rule(Place::Container, "env.valueFrom", Refuse("give --env NAME=…")), FieldRule::all(Honour)]);
+    let error = held_against(column, Place::Container, "env.valueFrom").unwrap_err();
+    assert_eq!(error.hint(), Some("give --env x=…"));
+}
+
+#[test]
 fn the_table_has_every_field() {
     let lines = table(&[]);
     for place in Place::ALL {
         let Some(Shape::Fields(names)) = place.shape(&[]) else { panic!("{place:?} isn't in the schema") };
         for name in names {
-            let is_line = |line: &Line| line.place == place && line.field.split('.').next() == Some(name);
+            let is_line = |line: &Line| line.place == place && line.path[0] == name;
             assert!(lines.iter().any(is_line), "{place:?} {name}");
         }
     }
@@ -111,14 +134,14 @@ fn mistakes_of_a_column_are_found() {
 fn undecided() -> Vec<(Place, String)> {
     let mut fields = Vec::new();
     for line in table(&[]).into_iter().filter(|line| line.treatment.is_none()) {
-        let path: Vec<&str> = line.field.split('.').collect();
+        let path: Vec<&str> = line.path.iter().map(String::as_str).collect();
         let below = match line.place.shape(&path) {
             Some(Shape::Fields(names)) => names,
             Some(Shape::Keys) => vec!["example.com/widget"],
             Some(Shape::Leaf) | None => Vec::new(),
         };
-        fields.extend(below.iter().map(|name| (line.place, format!("{}.{name}", line.field))));
-        fields.push((line.place, line.field));
+        fields.extend(below.iter().map(|name| (line.place, format!("{}.{name}", line.field()))));
+        fields.push((line.place, line.field()));
     }
     assert!(fields.len() > 200, "{}", fields.len());
     fields
