@@ -3,6 +3,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+macro_rules! trials {
+    ($place:expr => $($name:ident),* $(,)?) => {
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            // Only root can mount a disk that is soon full.
+            let small_disks = crate::place::Place::new().limit_state_dir(64);
+            vec![$(libtest_mimic::Trial::test(stringify!($name), || {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                runtime.block_on(async {
+                    tokio::time::timeout(Duration::from_secs(60), $name($place)).await.map_err(|_| "hangs")
+                })?;
+                Ok(())
+            }).with_ignored_flag(stringify!($name).ends_with("_disk") && !small_disks)),*]
+        }
+    };
+}
+
+mod adoption;
 mod place;
 
 use std::{
@@ -14,7 +31,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 use place::{Place, wait_until};
 use trainer_core::{
     ErrorKind, Phase,
@@ -31,26 +48,11 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(8);
-    libtest_mimic::run(&arguments, trials()).exit_code()
+    let trials = trials().into_iter().chain(adoption::trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-macro_rules! trials {
-    ($($name:ident),* $(,)?) => {
-        fn trials() -> Vec<Trial> {
-            // Only root can mount a disk that is soon full.
-            let small_disks = Place::new().limit_state_dir(64);
-            vec![$(Trial::test(stringify!($name), || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-                runtime.block_on(async {
-                    tokio::time::timeout(Duration::from_secs(60), $name(Place::new())).await.map_err(|_| "hangs")
-                })?;
-                Ok(())
-            }).with_ignored_flag(stringify!($name).ends_with("_disk") && !small_disks)),*]
-        }
-    };
-}
-
-trials![
+trials![Place::new() =>
     a_job_outlives_the_process_that_submitted_it,
     a_grandchild_in_a_session_of_its_own_ends_with_its_node,
     a_process_that_a_node_leaves_behind_ends_with_its_node,

@@ -1,4 +1,6 @@
-//! A state folder, a working directory, and a launcher of plain processes.
+//! A state folder, a working directory, a launcher of plain processes, and one of processes that outlive their supervisor.
+
+mod detached;
 
 use std::{
     ffi::OsString,
@@ -8,30 +10,51 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use detached::{node_folder, remove_node};
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use trainer_core::{
     Error, Job, JobName, JobRequest, Phase, Result,
     api::{EnvVar, RuntimeRef, TrainJob, Trainer},
     job::{LogItem, LogQuery, StopRequest},
-    plan::{PlannedNode, PlannedStep, World, plan},
+    plan::{LaunchPlan, PlannedNode, PlannedStep, World, plan},
     runtimes::RuntimeCatalog,
 };
-use trainer_supervisor::{Attempt, Claim, Jobs, Launcher, NodeProcess, PortLeases, ProcessSpec, Settings, Submission};
+use trainer_supervisor::{
+    Attempt, Claim, JobFolder, Jobs, Launcher, NodeProcess, PortLeases, ProcessSpec, Settings, Submission,
+};
 
 const BACKEND: &str = "test";
+
+/// Its nodes outlive their supervisor.
+const DETACHED: &str = "detached";
 
 /// Where the jobs of one test live. They end with it.
 pub(crate) struct Place {
     pub(crate) jobs: Jobs,
     home: TempDir,
+    backend: &'static str,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::of(BACKEND)
+    }
+
+    /// For jobs whose nodes outlive their supervisor.
+    pub(crate) fn detached() -> Self {
+        Self::of(DETACHED)
+    }
+
+    fn of(backend: &'static str) -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("work")).unwrap();
-        Self { jobs: jobs(home.path().join("state")), home }
+        Self { jobs: jobs(backend, home.path().join("state")), home, backend }
+    }
+
+    /// As the next command has them.
+    pub(crate) fn next_command(&self) -> Jobs {
+        jobs(self.backend, self.state_dir())
     }
 
     /// Gives the state folder a disk of its own, of `kilobytes`. `false`: this user may not.
@@ -50,7 +73,7 @@ impl Place {
     pub(crate) fn call_state_dir_relatively(&mut self) {
         let depth = std::env::current_dir().unwrap().components().count() - 1;
         let up: PathBuf = std::iter::repeat_n("..", depth).collect();
-        self.jobs = jobs(up.join(self.state_dir().strip_prefix("/").unwrap()));
+        self.jobs = jobs(self.backend, up.join(self.state_dir().strip_prefix("/").unwrap()));
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -65,7 +88,7 @@ impl Place {
         fs::remove_file(self.work_dir().join(name)).unwrap();
     }
 
-    fn work_dir(&self) -> PathBuf {
+    pub(crate) fn work_dir(&self) -> PathBuf {
         self.home.path().join("work")
     }
 
@@ -86,16 +109,23 @@ impl Place {
     }
 
     pub(crate) async fn start_argv(&self, argv: &[&str], nodes: i32) -> Job {
-        claim(&self.jobs, "job", argv, nodes, 0).unwrap().start(&self.work_dir()).await.unwrap()
+        self.claim_argv("job", argv, nodes, |_| {}).unwrap().start(&self.work_dir()).await.unwrap()
     }
 
     pub(crate) async fn start_with_retries(&self, script: &str, retries: u32) -> Job {
-        let claim = claim(&self.jobs, "job", &["sh", "-c", script], 1, retries).unwrap();
-        claim.start(&self.work_dir()).await.unwrap()
+        self.start_planned(script, 1, |plan| plan.steps[0].backoff_limit = retries).await
+    }
+
+    pub(crate) async fn start_planned(&self, script: &str, nodes: i32, change: impl FnOnce(&mut LaunchPlan)) -> Job {
+        self.begin(self.claim_argv("job", &["sh", "-c", script], nodes, change).unwrap()).await
     }
 
     pub(crate) fn claim(&self, name: &str, script: &str, nodes: i32) -> Result<Claim> {
-        claim(&self.jobs, name, &["sh", "-c", script], nodes, 0)
+        self.claim_argv(name, &["sh", "-c", script], nodes, |_| {})
+    }
+
+    fn claim_argv(&self, name: &str, argv: &[&str], nodes: i32, change: impl FnOnce(&mut LaunchPlan)) -> Result<Claim> {
+        claim(&self.jobs, self.backend, name, argv, nodes, change)
     }
 
     pub(crate) async fn reaches(&self, name: &JobName, phase: Phase) -> Job {
@@ -123,6 +153,27 @@ impl Place {
     pub(crate) async fn log_of(&self, job: &Job, query: &LogQuery) -> Vec<String> {
         let items: Vec<_> = self.jobs.logs(&job.name, query).await.unwrap().collect().await;
         items.into_iter().map(|item| text(item.unwrap())).collect()
+    }
+
+    /// Ends the supervisor, its reaper with it, and waits until nobody supervises.
+    pub(crate) async fn lose_supervisor(&self, job: &Job) {
+        kill(self.tree(job).supervisor);
+        self.is_unsupervised(job).await;
+    }
+
+    pub(crate) async fn is_unsupervised(&self, job: &Job) {
+        let folder = self.folder(job);
+        wait_until("nobody supervises", || !folder.is_supervised()).await;
+    }
+
+    pub(crate) fn folder(&self, job: &Job) -> JobFolder {
+        JobFolder::at(self.state_dir().join("jobs").join(job.name.as_str()))
+    }
+
+    /// The messages of its events of this reason.
+    pub(crate) async fn events(&self, job: &Job, reason: &str) -> Vec<String> {
+        let events = self.jobs.events(&job.name).await.unwrap();
+        events.into_iter().filter(|event| event.reason == reason).map(|event| event.message).collect()
     }
 
     pub(crate) async fn first_line(&self, job: &Job) -> String {
@@ -198,18 +249,25 @@ pub(crate) fn submit_and_die(state_dir: PathBuf) -> ! {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let script = "sleep 1; echo still here";
-        let claim = claim(&jobs(state_dir), "orphan", &["sh", "-c", script], 1, 0).unwrap();
+        let claim = claim(&jobs(BACKEND, state_dir), BACKEND, "orphan", &["sh", "-c", script], 1, |_| {}).unwrap();
         claim.start(&"/").await.unwrap();
     });
     kill(i32::try_from(std::process::id()).unwrap());
     unreachable!("killed")
 }
 
-fn jobs(state_dir: PathBuf) -> Jobs {
-    Jobs::new(BACKEND, Settings { state_dir: Some(state_dir), executable: None })
+fn jobs(backend: &'static str, state_dir: PathBuf) -> Jobs {
+    Jobs::new(backend, Settings { state_dir: Some(state_dir), executable: None })
 }
 
-fn claim(jobs: &Jobs, name: &str, argv: &[&str], nodes: i32, retries: u32) -> Result<Claim> {
+fn claim(
+    jobs: &Jobs,
+    backend: &str,
+    name: &str,
+    argv: &[&str],
+    nodes: i32,
+    change: impl FnOnce(&mut LaunchPlan),
+) -> Result<Claim> {
     let name: JobName = name.parse()?;
     let mut job = TrainJob::new(&name, "plain");
     job.spec.trainer = Some(Trainer {
@@ -221,13 +279,14 @@ fn claim(jobs: &Jobs, name: &str, argv: &[&str], nodes: i32, retries: u32) -> Re
     let catalog = RuntimeCatalog::builtin();
     let runtime = catalog.find(&RuntimeRef { name: "plain".to_owned(), ..RuntimeRef::default() })?;
     let mut plan = plan(&job, runtime)?;
-    for step in &mut plan.steps {
-        step.backoff_limit = retries;
-    }
-    jobs.claim(Submission::new(name, &JobRequest::new(job), BACKEND), &plan)
+    change(&mut plan);
+    jobs.claim(Submission::new(name, &JobRequest::new(job), backend), &plan)
 }
 
-pub(crate) fn supervise(_backend: &str, folder: &Path) -> Result<ExitCode> {
+pub(crate) fn supervise(backend: &str, folder: &Path) -> Result<ExitCode> {
+    if backend == DETACHED {
+        return trainer_supervisor::supervise(folder, detached::Launches::open);
+    }
     if fs::read_to_string(folder.join("job.yaml")).is_ok_and(|job| job.contains("inside-of-a-runtime")) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         return runtime.block_on(async { run(folder) });
