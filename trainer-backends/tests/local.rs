@@ -17,14 +17,17 @@ use serde_json::{Value, json};
 use trainer_backends::local::{LocalBackend, LocalConfig};
 use trainer_core::{
     ErrorKind, Job, JobName, JobRequest, Phase, Result, TrainerBackend as _, TrainerClient,
-    api::{Runtime, TrainJob, Trainer},
+    api::{EnvVar, Runtime, TrainJob, Trainer},
     job::{LogItem, LogQuery},
     registry::ConnectBackend as _,
-    request::{Packages, Progress, ProgressEvent, ReviewedJob, Source},
+    request::{Mount, Packages, Progress, ProgressEvent, ReviewedJob, SecretKey, Source, Volume},
 };
 
 /// Set in the run that has the prepared environment.
 const PLACE: &str = "LOCAL_TEST_PLACE";
+
+/// A variable of that run, and its value.
+const SECRET: (&str, &str) = ("LOCAL_TEST_TOKEN", "hunter2-of-the-hub");
 
 fn main() -> ExitCode {
     if let Some(code) = trainer_supervisor::entry(|_, folder| LocalBackend::supervise(folder)) {
@@ -57,6 +60,7 @@ fn run_in_a_prepared_environment() -> ExitCode {
         .args(env::args_os().skip(1))
         .env(PLACE, place.path())
         .env("PATH", path)
+        .env(SECRET.0, SECRET.1)
         .env("VIRTUAL_ENV", &active)
         .env("XDG_STATE_HOME", place.path().join("state"))
         .env("XDG_CACHE_HOME", place.path().join("cache"))
@@ -108,6 +112,8 @@ trials![
     packages_that_can_not_be_installed_leave_nothing,
     what_only_a_container_could_honour_is_refused_before_anything_is_created,
     what_is_replaced_is_said_once,
+    a_volume_is_a_folder_that_all_nodes_see,
+    a_key_of_a_secret_is_the_callers_variable,
     the_preview_shows_what_is_known_and_marks_what_is_not,
     a_preview_warns_of_what_is_not_as_asked_and_of_nothing_else,
     output_goes_below_the_working_directory,
@@ -204,16 +210,16 @@ async fn what_only_a_container_could_honour_is_refused_before_anything_is_create
         ),
         ("`envFrom`", node(|pod| pod["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "s" } }]))),
         (
-            "`env[KEY].valueFrom`",
+            "`env[KEY].valueFrom",
             node(|pod| {
-                let from = json!({ "secretKeyRef": { "name": "s", "key": "k" } });
+                let from = json!({ "configMapKeyRef": { "name": "s", "key": "k" } });
                 pod["containers"][0]["env"] = json!([{ "name": "KEY", "valueFrom": from }]);
             }),
         ),
         (
-            "`volumes[v].persistentVolumeClaim`",
+            "`volumes[v].hostPath`",
             node(|pod| {
-                pod["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }]);
+                pod["volumes"] = json!([{ "name": "v", "hostPath": { "path": "/c" } }]);
                 pod["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": "/data" }]);
             }),
         ),
@@ -237,6 +243,85 @@ async fn what_only_a_container_could_honour_is_refused_before_anything_is_create
     let error = bench.submit(empty).await.unwrap_err();
     assert!(error.to_string().contains("there is no command"), "{error}");
     assert!(!bench.state_dir().exists(), "something was created");
+}
+
+async fn a_volume_is_a_folder_that_all_nodes_see(bench: Bench) {
+    let folder = bench.directory.join("corpus");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("words"), "one two").unwrap();
+    let script = r#"cat /data/words; echo "$FILE"; echo here > /claim/part-$TRAINER_NODE; pwd"#;
+    let mut request = bench.request(&["sh", "-c", script]);
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.num_nodes = Some(2);
+    trainer.env = Some(vec![EnvVar::new("FILE", "/data/words")]);
+    let mut runtime = plain_runtime();
+    let pod = &mut runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"];
+    pod["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "pvc-corpus" } }]);
+    pod["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": "/claim", "subPath": "parts" }]);
+    pod["containers"][0]["workingDir"] = json!("/claim");
+    request.runtime = Some(serde_json::from_value(runtime).unwrap());
+    request.mounts = vec![Mount { name: "corpus".to_owned(), path: "/data".to_owned() }];
+    let mut volume = Volume::new("corpus");
+    volume.claim = Some("pvc-corpus".to_owned());
+
+    let unmapped = bench.submit(request.clone()).await.unwrap_err();
+    assert_eq!(unmapped.to_string(), "no volume is called `corpus`");
+    request.volumes = [volume.clone()].into_iter().collect();
+    let unknown = bench.submit(request.clone()).await.unwrap_err();
+    assert!(unknown.hint().unwrap().contains("[volumes.corpus]\n  folder = "), "{unknown:?}");
+    volume.folder = Some(folder.join("nowhere"));
+    request.volumes = [volume.clone()].into_iter().collect();
+    let absent = bench.submit(request.clone()).await.unwrap_err();
+    assert!(absent.to_string().starts_with("there is no folder "), "{absent}");
+
+    volume.folder = Some(folder.clone());
+    request.volumes = [volume].into_iter().collect();
+    let job = bench.run(request).await.unwrap();
+    let parts = folder.join("parts");
+    for node in ["0", "1"] {
+        assert_eq!(fs::read_to_string(parts.join(format!("part-{node}"))).unwrap(), "here\n");
+    }
+    let log = bench.log(&job).await;
+    for line in [format!("one two{}", folder.join("words").display()), parts.display().to_string()] {
+        assert_eq!(log.iter().filter(|seen| **seen == line).count(), 2, "{line}: {log:?}");
+    }
+    let events = bench.backend().events(&job.name).await.unwrap();
+    let said = format!("the volume `corpus` at /data is {}", folder.display());
+    assert_eq!(events.iter().filter(|event| event.message.starts_with(&said)).count(), 1, "{events:?}");
+}
+
+async fn a_key_of_a_secret_is_the_callers_variable(bench: Bench) {
+    let of = |key: &str, optional: bool| {
+        let from = json!({ "secretKeyRef": { "name": "hub", "key": key, "optional": optional } });
+        serde_json::from_value(json!({ "name": format!("{key}_HERE"), "valueFrom": from })).unwrap()
+    };
+    // The program shows the value's length only: a log is no place for it.
+    let mut request = bench.request(&["sh", "-c", r#"echo "${#TOKEN_HERE} ${OTHER_HERE-none} ${GONE_HERE-none}""#]);
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.env = Some(vec![of("TOKEN", false), of("OTHER", true), of("GONE", true)]);
+    let unmapped = bench.submit(request.clone()).await.unwrap_err();
+    assert!(unmapped.hint().unwrap().contains("[secrets.TOKEN_HERE]"), "{unmapped:?}");
+
+    let key = |name: &str, key: &str| SecretKey { name: name.into(), secret: "hub".into(), key: key.into() };
+    request.secret_keys = [key(SECRET.0, "TOKEN"), key("NOT_SET_ANYWHERE", "GONE")].into_iter().collect();
+    let job = bench.run(request.clone()).await.unwrap();
+    assert_eq!(bench.log(&job).await, [format!("{} none none", SECRET.1.len())]);
+    let folder = bench.state_dir().join("jobs").join(job.name.as_str());
+    for entry in fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        let text = fs::read(entry.path()).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(SECRET.1), "{:?} has the value", entry.file_name());
+    }
+
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.env = Some(vec![of("GONE", false)]);
+    let unset = bench.submit(request.clone()).await.unwrap_err();
+    assert_eq!(unset.to_string(), "the secret `NOT_SET_ANYWHERE` is not set in the environment");
+
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.env = Some(vec![of("TOKEN", false)]);
+    trainer.args = Some(vec!["--token=$(TOKEN_HERE)".to_owned()]);
+    let visible = bench.submit(request).await.unwrap_err();
+    assert_eq!(visible.kind(), ErrorKind::Unsupported, "{visible}");
 }
 
 async fn what_is_replaced_is_said_once(bench: Bench) {

@@ -9,7 +9,7 @@ use super::{
     config::{CONFIG, LocalConfig, LocalOptions},
     fields,
     launch::{LocalLauncher, Prepared},
-    preview, python,
+    preview, python, secrets, volumes,
 };
 
 /// Processes of this machine.
@@ -63,7 +63,6 @@ impl TrainerBackend for LocalBackend {
 
     async fn submit(&self, job: &ReviewedJob) -> Result<Job> {
         let substitutions = fields::review(job)?;
-        fields::review_secrets(&job.request().secrets)?;
         let prepared = Prepared::of(job)?;
         let claim = self.jobs.claim(Submission::new(job.name().clone(), job.request(), Self::NAME), job.plan())?;
         for substitution in substitutions.iter().chain(&fields::replaced_images(job)) {
@@ -116,7 +115,9 @@ impl LocalBackend {
     /// What a resumed job needs: the same as at its submission, as things are now.
     async fn prepare_again(&self, folder: &JobFolder) -> Result<Prepared> {
         let submission = folder.submission()?;
-        fields::review_secrets(&submission.secrets)?;
+        let plan = folder.plan()?;
+        secrets::review(&plan, &submission.secrets, &submission.secret_keys)?;
+        volumes::folders(&plan, &submission.mounts, &submission.volumes)?;
         let prepared: Prepared = folder.prepared()?;
         let progress = trainer_core::request::Progress::default();
         let environment = self.environments.provide(&submission.packages, &prepared.directory, &progress).await?;

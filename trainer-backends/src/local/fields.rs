@@ -12,7 +12,7 @@ use trainer_core::{
     request::ReviewedJob,
 };
 
-use super::gpus;
+use super::{gpus, secrets, volumes};
 
 /// The column. Moot is what needs an image, a kubelet, a terminal, several machines or users, or a scheduler.
 pub(super) const FIELDS: &[FieldRule] = &[
@@ -39,6 +39,11 @@ pub(super) const FIELDS: &[FieldRule] = &[
         Place::Pod,
         &["volumes"],
         Refuse("give the program a folder of this machine; `--output` names the one for results"),
+    ),
+    FieldRule::of(
+        Place::Pod,
+        &["volumes.persistentVolumeClaim"],
+        Within("a folder of this machine that the configuration names for it"),
     ),
     // Runtimes enlarge the shared memory of their containers; a machine's own is as large as it is.
     FieldRule::of(Place::Pod, &["volumes.emptyDir"], Within("mounted at /dev/shm")),
@@ -89,7 +94,7 @@ pub(super) const FIELDS: &[FieldRule] = &[
     FieldRule::of(
         Place::Container,
         &["workingDir"],
-        Substitute("`workingDir` is replaced by the job's working directory"),
+        Substitute("`workingDir` is replaced by the job's working directory, unless it is in a mounted volume"),
     ),
     FieldRule::of(
         Place::Container,
@@ -105,6 +110,11 @@ pub(super) const FIELDS: &[FieldRule] = &[
         Place::Container,
         &["env.valueFrom"],
         Refuse("give the value with `--env NAME=…`, or `--secret NAME`"),
+    ),
+    FieldRule::of(
+        Place::Container,
+        &["env.valueFrom.secretKeyRef"],
+        Within("the caller's variable that the configuration names for it"),
     ),
     FieldRule::of(Place::Container, &["envFrom"], Refuse("export the variables, or give them with `--env-file`")),
     FieldRule::of(
@@ -136,19 +146,15 @@ const KEPT: fields::Treatment =
 /// `Unsupported`, naming the field and a way out.
 pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
     let request = job.request();
-    if let Some(mount) = request.mounts.first() {
-        return Err(Error::unsupported(format!(
-            "the backend `local` can't mount `{}` at {}: its nodes see this machine's files",
-            mount.name, mount.path
-        ))
-        .with_hint("give the program the folder's own path"));
-    }
     let rules = fields::check("local", FIELDS, job)?;
     job.plan().steps.iter().try_for_each(review_step)?;
+    volumes::folders(job.plan(), &request.mounts, &request.volumes)?;
+    secrets::review(job.plan(), &request.secrets, &request.secret_keys)?;
     gpus::share(job.plan(), &gpus::here())?;
+    let mounted = volumes::substitutions(job.plan(), &request.mounts, &request.volumes)?;
     let said = rules.iter().filter(|rule| !rule.fields.contains(&"image")).filter_map(|rule| rule.treatment.said());
     let image = request.job.spec.trainer.as_ref().and_then(|trainer| trainer.image.as_deref());
-    Ok(said.map(str::to_owned).chain(image.map(replaced_image)).collect())
+    Ok(said.map(str::to_owned).chain(image.map(replaced_image)).chain(mounted).collect())
 }
 
 /// The replaced images of the job's runtime, for its events.
@@ -163,16 +169,6 @@ pub(super) fn replaced_images(job: &ReviewedJob) -> Vec<String> {
 
 fn replaced_image(image: &str) -> String {
     format!("the image {image} is replaced by this machine's software")
-}
-
-/// # Errors
-/// `Invalid` if one of these variables isn't set.
-pub(super) fn review_secrets(names: &[String]) -> Result<()> {
-    match names.iter().find(|name| std::env::var_os(name).is_none()) {
-        None => Ok(()),
-        Some(missing) => Err(Error::invalid(format!("the secret `{missing}` is not set in the environment"))
-            .with_hint(format!("export {missing}=…"))),
-    }
 }
 
 /// What depends on values.
@@ -201,8 +197,13 @@ fn review_container(step: &PlannedStep, container: &Container) -> Result<()> {
     {
         return Err(Error::unsupported(of_step(&format!("the variable `{reserved}` is set by trainer itself"))));
     }
+    let is_claim = |mount: &&Value| {
+        let named = |volume: &&Value| volume["name"] == mount["name"];
+        step.volumes.iter().find(named).is_some_and(|volume| volume.get("persistentVolumeClaim").is_some())
+    };
     let path = |mount: &Value| mount.get("mountPath").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match container.volume_mounts.iter().map(path).find(|path| path != "/dev/shm") {
+    let others = container.volume_mounts.iter().filter(|mount| !is_claim(mount)).map(path);
+    match others.into_iter().find(|path| path != "/dev/shm") {
         None => Ok(()),
         Some(path) => Err(refused(&of_step(&format!("a volume at {path}")))
             .with_hint("give the program a folder of this machine; `--output` names the one for results")),

@@ -8,15 +8,16 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use trainer_core::{
     Error, NodeIndex, Result,
     api::EnvVar,
-    plan::{LaunchPlan, PlannedNode, PlannedStep, World},
+    plan::{Container, LaunchPlan, PlannedNode, PlannedStep, World},
     request::ReviewedJob,
 };
 use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, PortLeases, ProcessSpec};
 
-use super::{gpus, variables};
+use super::{gpus, secrets, variables, volumes};
 
 /// What is found out at submission for the launch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,11 +91,13 @@ impl Prepared {
 pub(super) struct LocalLauncher {
     prepared: Prepared,
     ports: Option<PortLeases>,
+    /// The folders that are volumes of the job.
+    volumes: Vec<PathBuf>,
 }
 
 impl LocalLauncher {
     pub(super) fn open(folder: &JobFolder) -> Result<Self> {
-        Ok(Self { prepared: folder.prepared()?, ports: None })
+        Ok(Self { prepared: folder.prepared()?, ports: None, volumes: Vec::new() })
     }
 }
 
@@ -111,11 +114,13 @@ impl Launcher for LocalLauncher {
             attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
         });
         share_gpus(&mut additions, attempt.plan)?;
+        let mounts = volumes::create_folders(attempt.plan, &attempt.submission.mounts, &attempt.submission.volumes)?;
+        self.volumes = mounts.values().map(PathBuf::from).collect();
         let world = World {
             addresses: loopback_addresses(attempt.plan),
             ports: planned.into_iter().zip(leases.ports().iter().copied()).collect(),
+            mounts,
             additions,
-            ..World::default()
         };
         self.ports = Some(leases);
         Ok(world)
@@ -134,18 +139,32 @@ impl Launcher for LocalLauncher {
         if let Some(folder) = &self.prepared.environment {
             activate(&mut environment, folder);
         }
-        set(&mut environment, "PWD", self.prepared.directory.as_os_str());
+        let directory = self.directory(container);
+        set(&mut environment, "PWD", directory.as_os_str());
         for variable in &container.env {
-            set(&mut environment, &variable.name, OsStr::new(variable.value.as_deref().unwrap_or_default()));
+            if variable.value_from.is_none() {
+                set(&mut environment, &variable.name, OsStr::new(variable.value.as_deref().unwrap_or_default()));
+            } else if let Some(value) = secrets::value(variable, &attempt.submission.secret_keys)? {
+                set(&mut environment, &variable.name, &value);
+            }
         }
         NodeProcess::spawn(ProcessSpec {
             argv: container.command.iter().chain(&container.args).cloned().collect(),
             environment,
-            directory: self.prepared.directory.clone(),
+            directory,
             uid: attempt.submission.uid.clone(),
             step: step.name.clone(),
             node: node.index,
         })
+    }
+}
+
+impl LocalLauncher {
+    /// Where the program starts: the job's working directory, or the container's if that is in a volume.
+    fn directory(&self, container: &Container) -> PathBuf {
+        let own = container.rest.get("workingDir").and_then(Value::as_str).map(PathBuf::from);
+        let in_volume = own.filter(|own| self.volumes.iter().any(|volume| own.starts_with(volume)));
+        in_volume.unwrap_or_else(|| self.prepared.directory.clone())
     }
 }
 

@@ -11,7 +11,9 @@ mod gpus;
 mod launch;
 mod preview;
 mod python;
+mod secrets;
 mod variables;
+mod volumes;
 
 pub use backend::LocalBackend;
 pub use config::{LocalConfig, LocalOptions};

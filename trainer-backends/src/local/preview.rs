@@ -8,7 +8,10 @@ use trainer_core::{
     request::ReviewedJob,
 };
 
-use super::launch::{Prepared, loopback_addresses, planned_ports, share_gpus};
+use super::{
+    launch::{Prepared, loopback_addresses, planned_ports, share_gpus},
+    volumes,
+};
 
 pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<LaunchPlan> {
     let plan = job.plan();
@@ -32,8 +35,8 @@ pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<L
     let world = World {
         addresses: loopback_addresses(plan),
         ports: ports.iter().copied().collect(),
+        mounts: volumes::folders(plan, &job.request().mounts, &job.request().volumes)?,
         additions,
-        ..World::default()
     };
     let mut preview = with_placeholders(&localize(plan, &world), &ports)?;
     preview.warnings.extend(substitutions.iter().cloned());

@@ -25,6 +25,12 @@ pub fn literal(text: &str) -> Cow<'_, str> {
     if text.contains("$$") || text.contains("$(") { text.replace('$', "$$").into() } else { text.into() }
 }
 
+/// Whether `text` has a `$(name)` that would be replaced.
+pub(crate) fn refers_to(text: &str, name: &str) -> bool {
+    let replaced_by = |value: &str| expand(text, &HashMap::from([(name.to_owned(), value.to_owned())]));
+    text.contains("$(") && replaced_by("") != replaced_by("x")
+}
+
 fn rewrite(text: &mut String, known: &HashMap<String, String>) {
     if text.contains("$$") || text.contains("$(") {
         *text = expand(text, known);
@@ -91,6 +97,13 @@ mod tests {
         let values: Vec<_> = container.env.iter().filter_map(|variable| variable.value.as_deref()).collect();
         assert_eq!(values, ["$(LATE)", "1", "12"]);
         assert_eq!(container.command, ["run", "12"]);
+    }
+
+    #[test]
+    fn a_reference_is_told_from_what_only_looks_like_one() {
+        for (text, refers) in [("x$(A)", true), ("$$(A)", false), ("$$$(A)", true), ("$(B)", false), ("$A", false)] {
+            assert_eq!(refers_to(text, "A"), refers, "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 pub(crate) mod assembly;
 mod env_var;
-mod expand;
+pub(crate) mod expand;
 pub(crate) mod flux;
 mod gang;
 mod initializer;

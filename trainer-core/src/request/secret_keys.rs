@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Result, api::EnvVar, plan::LaunchPlan};
+use crate::{
+    Error, Result,
+    api::EnvVar,
+    plan::{Container, LaunchPlan, expand::refers_to},
+};
 
 /// Where a secret variable is on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +54,31 @@ impl SecretKeys {
         self.0.iter().find(|known| known.name == variable)
     }
 
+    /// The caller's variables that a job takes, off the cluster: `secrets`, and those that keys of Secrets in `plan`
+    /// stand for.
+    ///
+    /// # Errors
+    /// As [`from_caller`](Self::from_caller); `Unsupported` where the value would become part of a command or of
+    /// another variable (`$(NAME)`), which plans, state and process lists show.
+    pub fn needed<'a>(&'a self, secrets: &'a [String], plan: &'a LaunchPlan) -> Result<Vec<FromCaller<'a>>> {
+        let asked = secrets.iter().map(|name| FromCaller { name, optional: false });
+        let mut needed: Vec<_> = asked.collect();
+        for container in containers(plan) {
+            for variable in &container.env {
+                if let Some(caller) = self.from_caller(variable)? {
+                    needed.push(caller);
+                }
+                if secret_of(variable).is_some() && is_mentioned(&variable.name, container) {
+                    let name = &variable.name;
+                    let message = format!("`$({name})` would write the secret `{name}` into a command or a variable");
+                    return Err(Error::unsupported(message)
+                        .with_hint(format!("have the program read the variable {name} itself")));
+                }
+            }
+        }
+        Ok(needed)
+    }
+
     /// The caller's variable that `variable` stands for, if it comes from a Secret (`valueFrom.secretKeyRef`).
     /// `None` if it doesn't, or comes from one that is optional and unknown here: the node has no such variable then.
     ///
@@ -78,9 +107,8 @@ impl SecretKeys {
 impl SecretKeys {
     /// Forgets those that neither `secrets`, names of variables, nor `plan` speak of.
     pub(crate) fn keep_used(&mut self, secrets: &[String], plan: &LaunchPlan) {
-        let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
-        let containers = nodes.flat_map(|node| node.init_containers.iter().chain(&node.containers));
-        let references: Vec<_> = containers.flat_map(|container| &container.env).filter_map(secret_of).collect();
+        let variables = containers(plan).flat_map(|container| &container.env);
+        let references: Vec<_> = variables.filter_map(secret_of).collect();
         self.0.retain(|known| {
             secrets.contains(&known.name)
                 || references.iter().any(|it| it["name"] == *known.secret && it["key"] == *known.key)
@@ -92,6 +120,17 @@ impl FromIterator<SecretKey> for SecretKeys {
     fn from_iter<I: IntoIterator<Item = SecretKey>>(keys: I) -> Self {
         Self(keys.into_iter().collect())
     }
+}
+
+/// One node of each step stands for all: they are alike but for their index.
+fn containers(plan: &LaunchPlan) -> impl Iterator<Item = &Container> {
+    let nodes = plan.steps.iter().filter_map(|step| step.nodes.first());
+    nodes.flat_map(|node| node.init_containers.iter().chain(&node.containers))
+}
+
+fn is_mentioned(name: &str, container: &Container) -> bool {
+    let values = container.env.iter().filter_map(|variable| variable.value.as_ref());
+    container.command.iter().chain(&container.args).chain(values).any(|text| refers_to(text, name))
 }
 
 /// The `secretKeyRef` of a variable.

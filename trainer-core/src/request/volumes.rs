@@ -150,11 +150,12 @@ impl Volumes {
     pub fn named(&self, name: &str) -> Result<&Volume> {
         self.0.iter().find(|volume| volume.name == name).ok_or_else(|| {
             let known = || self.0.iter().map(|volume| volume.name.as_str());
+            let all = known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let lines = lines(name, "folder = \"/path/of/it\"");
-            let hint = match (nearest(name, known()), known().collect::<Vec<_>>().join(", ")) {
-                (Some(near), all) => format!("did you mean `{near}`? There is {all}. Otherwise {lines}"),
-                (None, all) if all.is_empty() => lines,
-                (None, all) => format!("there is {all}. Otherwise {lines}"),
+            let hint = match nearest(name, known()) {
+                Some(near) => format!("did you mean `{near}`? there is {all}; otherwise {lines}"),
+                None if all.is_empty() => lines,
+                None => format!("there is {all}; otherwise {lines}"),
             };
             Error::invalid(format!("no volume is called `{}`", name.escape_debug())).with_hint(hint)
         })
@@ -261,8 +262,11 @@ mod tests {
         };
         let lines = "put into the configuration (`trainer config` shows its files)\n  \
                      [volumes.dat]\n  folder = \"/path/of/it\"";
-        assert_eq!(hint(&["models", "data"]), format!("did you mean `data`? There is models, data. Otherwise {lines}"));
-        assert_eq!(hint(&["models"]), format!("there is models. Otherwise {lines}"));
+        assert_eq!(
+            hint(&["models", "data"]),
+            format!("did you mean `data`? there is `models`, `data`; otherwise {lines}")
+        );
+        assert_eq!(hint(&["models"]), format!("there is `models`; otherwise {lines}"));
         assert_eq!(hint(&[]), lines);
     }
 
