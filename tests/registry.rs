@@ -78,6 +78,7 @@ fn an_alias_chooses_its_backend_which_learns_which_one_it_was() {
     assert_snapshot!(connect("several", &["beta"], &["bravo", "color=blue"]), @r#"
     name: beta
     keys: Some([Key { name: "color", help: "any color", is_path: false }])
+    fields: Some(Warn("beta"))
     stops_on_interrupt: false
     check_options: check_options was called
     check: selected "bravo", color "blue"
@@ -125,6 +126,7 @@ fn every_method_of_the_contract_reaches_the_backend_through_the_enum() {
     assert_snapshot!(answers, @r#"
     name: alpha
     keys: Some([Key { name: "color", help: "any color", is_path: false }])
+    fields: Some(Warn("alpha"))
     stops_on_interrupt: true
     check_options: check_options was called
     check: selected "alpha", color ""
