@@ -4,12 +4,14 @@ use std::{path::Path, process::ExitCode};
 
 use serde::Deserialize;
 use trainer::{
+    job::Severity,
     prelude::*,
     registry::read_options,
     supervisor::{Jobs, Settings, Submission, supervise},
 };
 
 use crate::{
+    fields::FIELDS,
     launch::{Prepared, TmuxLauncher, refuse_what_a_window_lacks},
     preview::preview,
     tmux,
@@ -32,6 +34,7 @@ pub struct TmuxOptions {}
 
 impl ConnectBackend for TmuxBackend {
     type Config = TmuxConfig;
+    const FIELDS: &'static [FieldRule] = FIELDS;
 
     fn connect(_selected: &str, _config: TmuxConfig) -> Result<Self> {
         Ok(Self { jobs: Jobs::new(Self::NAME, Settings::default()) })
@@ -52,14 +55,19 @@ impl TrainerBackend for TmuxBackend {
     }
 
     async fn preview(&self, job: &ReviewedJob) -> Result<LaunchPlan> {
-        refuse_what_a_window_lacks(job)?;
-        Ok(preview(job.plan()))
+        let differences = refuse_what_a_window_lacks(job)?;
+        let mut preview = preview(job.plan());
+        preview.warnings.extend(differences);
+        Ok(preview)
     }
 
     async fn submit(&self, job: &ReviewedJob) -> Result<Job> {
-        refuse_what_a_window_lacks(job)?;
+        let differences = refuse_what_a_window_lacks(job)?;
         let prepared = Prepared::of(job)?;
         let claim = self.jobs.claim(Submission::new(job.name().clone(), job.request(), Self::NAME), job.plan())?;
+        for difference in &differences {
+            claim.folder().record_event(Severity::Warning, "Substituted", "job", difference);
+        }
         claim.start(&prepared).await
     }
 

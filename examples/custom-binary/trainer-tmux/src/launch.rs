@@ -9,14 +9,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use trainer::{
-    Error, JobRequest, Result,
+    Error, JobRequest, Result, fields,
     job::Severity,
     plan::{LaunchPlan, PlannedNode, PlannedStep, World},
     request::ReviewedJob,
     supervisor::{Attempt, JobFolder, Launcher, PortLeases},
 };
 
-use crate::{tmux::Server, window::Window};
+use crate::{fields::FIELDS, tmux::Server, window::Window};
 
 /// What is found out at the submission for the launch.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,8 +40,9 @@ impl Prepared {
     }
 }
 
-/// A window has neither mounts nor an environment of Python packages of its own, and shows one program.
-pub(crate) fn refuse_what_a_window_lacks(job: &ReviewedJob) -> Result<()> {
+/// A window has neither mounts nor an environment of Python packages of its own, and shows one program. Returns
+/// what will be otherwise than asked.
+pub(crate) fn refuse_what_a_window_lacks(job: &ReviewedJob) -> Result<Vec<String>> {
     let request = job.request();
     if !request.packages.is_empty() {
         return Err(Error::unsupported("the backend `tmux` installs no packages")
@@ -53,15 +54,11 @@ pub(crate) fn refuse_what_a_window_lacks(job: &ReviewedJob) -> Result<()> {
     if let Some(secret) = request.secrets.iter().find(|name| env::var_os(name).is_none()) {
         return Err(Error::invalid(format!("the secret `{secret}` is not set in the environment")));
     }
-    for node in job.plan().steps.iter().flat_map(|step| &step.nodes) {
-        if !node.init_containers.is_empty() || node.containers.len() != 1 {
-            return Err(Error::unsupported("the backend `tmux` runs one container a node"));
-        }
-        if node.containers.iter().any(|container| !container.volume_mounts.is_empty()) {
-            return Err(Error::unsupported("the backend `tmux` has no volumes"));
-        }
+    let rules = fields::check("tmux", FIELDS, job)?;
+    if job.plan().steps.iter().flat_map(|step| &step.nodes).any(|node| node.containers.len() != 1) {
+        return Err(Error::unsupported("the backend `tmux` runs one container a node"));
     }
-    Ok(())
+    Ok(rules.iter().filter_map(|rule| rule.treatment.said()).map(str::to_owned).collect())
 }
 
 /// All nodes are on this machine.
