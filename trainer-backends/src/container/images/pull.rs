@@ -46,31 +46,31 @@ async fn follow(
 ) -> Result<(), Failure> {
     let options = CreateImageOptionsBuilder::default().from_image(&reference.to_string()).build();
     let mut said = std::pin::pin!(engine.client.create_image(Some(options), None, credentials));
-    let mut layers = Layers::default();
+    let mut parts = Parts::default();
     let mut reported: Option<Instant> = None;
     loop {
         let item = timeout(SILENCE, said.next()).await.unwrap_or(Some(Err(EngineError::RequestTimeoutError)));
         let Some(item) = item else { break };
-        layers.take(&item.map_err(Failure::of)?);
+        parts.take(&item.map_err(Failure::of)?);
         if reported.is_none_or(|reported| reported.elapsed() >= PACE)
-            && let Some(line) = layers.line()
+            && let Some(line) = parts.line()
         {
             progress.report(ProgressEvent::Said(line));
             reported = Some(Instant::now());
         }
     }
-    if let Some(line) = layers.line() {
+    if let Some(line) = parts.line() {
         progress.report(ProgressEvent::Said(line));
     }
     Ok(())
 }
 
-/// What is known of the layers of an image while it is pulled.
+/// What is known of the parts of an image while it is pulled: its layers, and with Podman its configuration.
 #[derive(Default)]
-struct Layers(BTreeMap<String, Layer>);
+struct Parts(BTreeMap<String, Part>);
 
 #[derive(Default)]
-struct Layer {
+struct Part {
     /// Bytes that are here.
     here: u64,
     /// Bytes that there are, once that is known.
@@ -78,7 +78,7 @@ struct Layer {
     complete: bool,
 }
 
-impl Layers {
+impl Parts {
     /// Takes in one line of what the engine says.
     fn take(&mut self, info: &CreateImageInfo) {
         let (Some(id), Some(status)) = (&info.id, info.status.as_deref()) else { return };
@@ -88,18 +88,22 @@ impl Layers {
         if !known && !complete {
             return;
         }
-        let layer = self.0.entry(id.clone()).or_default();
+        // Podman ends with the id of the image, as if that were a layer.
+        if status == "Download complete" && !self.0.contains_key(id) {
+            return;
+        }
+        let part = self.0.entry(id.clone()).or_default();
         let positive =
             |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
         if let Some(detail) = &info.progress_detail
             && status == "Downloading"
         {
-            layer.size = positive(detail.total).or(layer.size);
-            layer.here = positive(detail.current).unwrap_or(layer.here);
+            part.size = positive(detail.total).or(part.size);
+            part.here = positive(detail.current).unwrap_or(part.here);
         }
         if complete {
-            layer.complete = true;
-            layer.here = layer.size.unwrap_or(layer.here);
+            part.complete = true;
+            part.here = part.size.unwrap_or(part.here);
         }
     }
 
@@ -108,19 +112,19 @@ impl Layers {
         if self.0.is_empty() {
             return None;
         }
-        let complete = self.0.values().filter(|layer| layer.complete).count();
-        let layers = match self.0.len() {
-            1 => format!("{complete} of 1 layer"),
-            many => format!("{complete} of {many} layers"),
+        let complete = self.0.values().filter(|part| part.complete).count();
+        let parts = match self.0.len() {
+            1 => format!("{complete} of 1 part"),
+            many => format!("{complete} of {many} parts"),
         };
-        let here: u64 = self.0.values().map(|layer| layer.here).sum();
+        let here: u64 = self.0.values().map(|part| part.here).sum();
         // A layer that the engine has already tells no size.
         let sizes: Option<u64> =
-            self.0.values().filter(|layer| !layer.complete || layer.size.is_some()).map(|layer| layer.size).sum();
+            self.0.values().filter(|part| !part.complete || part.size.is_some()).map(|part| part.size).sum();
         Some(match sizes {
-            _ if here == 0 => layers,
-            Some(size) => format!("{} of {} MB, {layers}", megabytes(here), megabytes(size)),
-            None => format!("{} MB, {layers}", megabytes(here)),
+            _ if here == 0 => parts,
+            Some(size) => format!("{} of {} MB, {parts}", megabytes(here), megabytes(size)),
+            None => format!("{} MB, {parts}", megabytes(here)),
         })
     }
 }
@@ -248,6 +252,7 @@ impl Reason {
                     "unauthorized",
                     "denied",
                     "authentication required",
+                    "no basic auth",
                     "forbidden",
                     "toomanyrequests",
                     "username/password",
@@ -283,11 +288,11 @@ mod tests {
     use super::*;
 
     fn after(said: Value) -> Option<String> {
-        let mut layers = Layers::default();
+        let mut parts = Parts::default();
         for info in said.as_array().unwrap() {
-            layers.take(&serde_json::from_value(info.clone()).unwrap());
+            parts.take(&serde_json::from_value(info.clone()).unwrap());
         }
-        layers.line()
+        parts.line()
     }
 
     #[test]
@@ -295,23 +300,24 @@ mod tests {
         let down = |id: &str, current: u64, total: u64| json!({ "id": id, "status": "Downloading", "progressDetail": { "current": current, "total": total } });
         let layer = |id: &str, status: &str| json!({ "id": id, "status": status, "progressDetail": {} });
         assert_eq!(after(json!([{ "id": "latest", "status": "Pulling from a" }])), None);
-        assert_eq!(after(json!([layer("a", "Pulling fs layer")])).unwrap(), "0 of 1 layer");
+        assert_eq!(after(json!([layer("a", "Pulling fs layer")])).unwrap(), "0 of 1 part");
         let some = json!([layer("a", "Pulling fs layer"), layer("b", "Waiting"), down("a", 1_000_000, 5_000_000)]);
-        assert_eq!(after(some).unwrap(), "1.0 MB, 0 of 2 layers");
+        assert_eq!(after(some).unwrap(), "1.0 MB, 0 of 2 parts");
         let more = json!([
             layer("0", "Already exists"),
             down("a", 1_000_000, 5_000_000),
             down("b", 10, 2_000_000),
             layer("b", "Download complete")
         ]);
-        assert_eq!(after(more).unwrap(), "3.0 of 7.0 MB, 2 of 3 layers");
+        assert_eq!(after(more).unwrap(), "3.0 of 7.0 MB, 2 of 3 parts");
         let extracting = json!([
             down("a", 5_000_000, 5_000_000),
             { "id": "a", "status": "Extracting", "progressDetail": { "current": 1, "total": 9 } },
             layer("a", "Pull complete"),
+            layer("image", "Download complete"),
             { "status": "Digest: sha256:0f" }
         ]);
-        assert_eq!(after(extracting).unwrap(), "5.0 of 5.0 MB, 1 of 1 layer");
+        assert_eq!(after(extracting).unwrap(), "5.0 of 5.0 MB, 1 of 1 part");
     }
 
     /// What Docker 20.10, Docker's Hub, Podman 4.3 and registries say.
@@ -328,7 +334,7 @@ mod tests {
                 "pull access denied for a, repository does not exist or may require 'docker login': denied",
                 Reason::Absent,
             ),
-            ("Get \"http://127.0.0.1:5000/v2/a/manifests/1\": no basic auth credentials: unauthorized", Reason::Denied),
+            ("Head \"http://127.0.0.1:5000/v2/a/manifests/1\": no basic auth credentials", Reason::Denied),
             ("write /var/lib/docker/tmp/x: no space left on device", Reason::DiskFull),
             ("no matching manifest for linux/arm64/v8 in the manifest list entries", Reason::OtherMachine),
             ("Get \"https://a:5000/v2/\": http: server gave HTTP response to HTTPS client", Reason::Certificate),
