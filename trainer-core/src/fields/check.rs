@@ -71,6 +71,10 @@ impl Walk {
                 for (name, value) in fields {
                     self.field(&field.below(name), value);
                 }
+                // `emptyDir: {}` says something, `resources: {}` doesn't: whoever has a rule for it knows.
+                if fields.is_empty() && answer(self.column, field.place, &field.path).is_some() {
+                    self.treat(field);
+                }
             }
             Value::Array(items) if has_rules_below(self.column, field.place, &field.path) => {
                 for item in items {

@@ -49,6 +49,20 @@ fn the_longest_rule_decides() {
 }
 
 #[test]
+fn what_is_set_without_details_is_treated_as_the_rule_for_the_whole_says() {
+    let mut runtime = runtime(Place::Pod, "volumes.emptyDir");
+    let pod = runtime.pointer_mut("/spec/template/spec/replicatedJobs/0/template/spec/template/spec").unwrap();
+    pod["volumes"][0]["emptyDir"] = json!({});
+    let column = leak(vec![
+        rule(Place::Pod, "volumes", Refuse("no")),
+        rule(Place::Pod, "volumes.emptyDir.medium", Honour),
+        FieldRule::all(Honour),
+    ]);
+    let error = check("testing", column, &reviewed(runtime)).unwrap_err();
+    assert!(names(&error, "volumes.emptyDir"), "{error}");
+}
+
+#[test]
 fn one_entry_honours_everything() {
     const COLUMN: &[FieldRule] = &[FieldRule::all(Honour)];
     for (place, field) in undecided() {
