@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod digits;
+mod engines;
 mod mutations;
 mod part;
 mod schema;
@@ -17,6 +18,7 @@ mod workspace;
 
 use std::{error::Error, path::Path, process::ExitCode};
 
+use part::Part;
 use test::Engines;
 use workspace::Workspace;
 
@@ -26,6 +28,7 @@ usage: cargo xtask <command>
   test [--engines found|all|none]  every test; `none` needs no engine, `all` fails where one is missing
   check                            format, lints, docs, every set of features, tidiness
   ci                               `check`, then `test --engines all`
+  engines up|down|status           Docker and Podman for the tests, and their images
   tidy                             only the tidiness of the tree
   check-features                   only the sets of features
   mutations [RULE]                 whether a test notices each rule of review and plan that is switched off
@@ -49,14 +52,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &[&str]) -> Result<ExitCode> {
     let parts = match arguments {
-        ["test", rest @ ..] => test::parts(&Workspace::read()?, engines(rest)?),
+        ["test", rest @ ..] => with_engines(engines(rest)?, Vec::new(), &Workspace::read()?)?,
         ["check"] => check::parts(&Workspace::read()?),
         ["ci"] => {
             let workspace = Workspace::read()?;
-            let mut parts = check::parts(&workspace);
-            parts.extend(test::parts(&workspace, Engines::All));
-            parts
+            with_engines(Engines::All, check::parts(&workspace), &workspace)?
         }
+        ["engines", rest @ ..] => return engines::run(rest, &Workspace::read()?),
         ["tidy"] => vec![check::tidy(&Workspace::read()?)],
         ["check-features"] => vec![check::features(&Workspace::read()?)],
         ["schema", checkout] => {
@@ -74,6 +76,14 @@ fn run(arguments: &[&str]) -> Result<ExitCode> {
         [other, ..] => return Err(format!("no such command or argument: `{other}`\n\n{USAGE}").into()),
     };
     Ok(part::run(parts, &Workspace::read()?.logs()))
+}
+
+/// The tests, after the parts `before`; engines are brought up meanwhile, and ended unless they ran already.
+fn with_engines(engines: Engines, before: Vec<Part>, workspace: &Workspace) -> Result<Vec<Part>> {
+    let mut parts = if engines == Engines::All { engines::for_a_run(workspace)? } else { Vec::new() };
+    parts.extend(before);
+    parts.extend(test::parts(workspace, engines));
+    Ok(parts)
 }
 
 fn engines(arguments: &[&str]) -> Result<Engines> {

@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,9 @@ pub(crate) struct Part {
     name: String,
     work: Work,
     alongside: bool,
+    joining: bool,
     essential: bool,
+    last: bool,
 }
 
 /// How a part ended, if it didn't fail.
@@ -35,7 +37,14 @@ impl Part {
         name: impl Into<String>,
         work: impl FnOnce(&mut Log) -> Result<Verdict> + Send + 'static,
     ) -> Self {
-        Self { name: name.into(), work: Box::new(work), alongside: false, essential: false }
+        Self {
+            name: name.into(),
+            work: Box::new(work),
+            alongside: false,
+            joining: false,
+            essential: false,
+            last: false,
+        }
     }
 
     /// A part that runs `commands`, one after another.
@@ -54,9 +63,19 @@ impl Part {
         Self { alongside: true, ..self }
     }
 
+    /// It waits for the parts that run alongside by then.
+    pub(crate) fn joining(self) -> Self {
+        Self { joining: true, ..self }
+    }
+
     /// The parts after it are of no use if it fails.
     pub(crate) fn essential(self) -> Self {
         Self { essential: true, ..self }
+    }
+
+    /// It is done when all others are, even if some of these were left out.
+    pub(crate) fn last(self) -> Self {
+        Self { last: true, ..self }
     }
 
     fn run(self, logs: &Path) -> Outcome {
@@ -75,12 +94,16 @@ impl Part {
 /// Runs `parts` in order, prints a table of them, and as the last line how many tests passed and failed.
 pub(crate) fn run(parts: Vec<Part>, logs: &Path) -> ExitCode {
     let began = Instant::now();
+    let (last, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.last);
     let mut outcomes = Vec::new();
     let mut left_out = Vec::new();
     thread::scope(|scope| {
         let mut alongside = Vec::new();
         let mut parts = parts.into_iter();
         for part in parts.by_ref() {
+            if part.joining {
+                outcomes.extend(alongside.drain(..).filter_map(ended));
+            }
             if part.alongside {
                 alongside.push(scope.spawn(|| part.run(logs)));
                 continue;
@@ -94,9 +117,14 @@ pub(crate) fn run(parts: Vec<Part>, logs: &Path) -> ExitCode {
             }
         }
         left_out.extend(parts.map(|part| part.name));
-        outcomes.extend(alongside.into_iter().filter_map(|thread| thread.join().ok()));
+        outcomes.extend(alongside.into_iter().filter_map(ended));
     });
+    outcomes.extend(last.into_iter().map(|part| part.run(logs)));
     summarize(&outcomes, &left_out, began.elapsed())
+}
+
+fn ended(part: ScopedJoinHandle<'_, Outcome>) -> Option<Outcome> {
+    part.join().ok()
 }
 
 fn summarize(outcomes: &[Outcome], left_out: &[String], took: Duration) -> ExitCode {

@@ -2,10 +2,18 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-use crate::{digits, part::Part, workspace::Workspace};
+use crate::{
+    digits,
+    engines::{self, Engine},
+    part::Part,
+    workspace::Workspace,
+};
 
 /// Tells the behaviour suite which engines to run on: names with commas between, or `none`.
 const ENGINES_VARIABLE: &str = "TRAINER_TEST_ENGINES";
+
+/// The engines that the behaviour suite has a backend for.
+const SUITES_ENGINES: &[&str] = &["local"];
 
 /// Which execution engines to test on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,12 +26,29 @@ pub(crate) enum Engines {
     None,
 }
 
+impl Engines {
+    /// Those to test on, whether they run by now or will when [`engines::up`] is done.
+    pub(crate) fn there(self, workspace: &Workspace) -> Vec<Engine> {
+        match self {
+            Self::Found => engines::found(workspace),
+            Self::All => Engine::all(workspace),
+            Self::None => Vec::new(),
+        }
+    }
+}
+
 /// Builds everything once, then runs the tests one target after another, with the digits example beside them.
 pub(crate) fn parts(workspace: &Workspace, engines: Engines) -> Vec<Part> {
+    let there = engines.there(workspace);
     // The local engine needs nothing, so it is always found.
-    let names = if engines == Engines::None { "none" } else { "local" };
+    let all = ["local"].into_iter().chain(there.iter().map(Engine::name));
+    let names = match engines {
+        Engines::None => "none".to_owned(),
+        Engines::Found | Engines::All => all.filter(|name| SUITES_ENGINES.contains(name)).collect::<Vec<_>>().join(","),
+    };
+    let environment = engines::environment(&there);
     let with_engines = |mut command: Command| {
-        command.env(ENGINES_VARIABLE, names);
+        command.env(ENGINES_VARIABLE, &names).envs(environment.iter().map(|(variable, value)| (variable, value)));
         command
     };
     let test = |arguments: &[&str]| {
@@ -39,8 +64,9 @@ pub(crate) fn parts(workspace: &Workspace, engines: Engines) -> Vec<Part> {
     let build_examples = workspace.examples.iter().map(|example| test_example(example, &quiet));
     let mut parts = vec![
         Part::commands("build", [test(&quiet)].into_iter().chain(build_examples)).essential(),
+        // From here on, the engines are needed.
+        Part::commands("unit tests", [test(&["--lib", "--bins"])]).joining(),
         digits::part(workspace, engines).alongside(),
-        Part::commands("unit tests", [test(&["--lib", "--bins"])]),
     ];
     let targets: BTreeSet<_> = workspace.packages.iter().flat_map(|package| &package.tests).collect();
     parts.extend(targets.into_iter().map(|target| Part::commands(target, [test(&["--test", target])])));
