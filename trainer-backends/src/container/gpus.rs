@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use bollard::models::{DeviceRequest, SystemInfo};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trainer_core::{
     Error, Result,
@@ -22,7 +22,7 @@ use trainer_core::{
 use super::engine::{Engine, Flavour, Version};
 
 /// How GPUs are asked for: the option `gpus`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuRequests {
     /// As the engine can.
