@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use trainer_core::{JobName, Result};
 
-/// Room is left for what engines add: step, index, suffixes of their own.
-const LONGEST_WORD: usize = 30;
+/// Room is left for what is added to the names of pods: step, indices, suffixes. The longest step of the built-in
+/// runtimes, `dataset-initializer`, leaves a job 33 characters.
+const LONGEST_WORD: usize = 28;
 
 /// No vowels: no words.
 const LETTERS: &[u8] = b"bcdfghjkmnpqrstvwxz";
@@ -42,6 +43,13 @@ fn letters(mut random: u64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serde_json::json;
+    use trainer_core::{
+        api::TrainJob,
+        review::{Verdict, review},
+        runtimes::RuntimeCatalog,
+    };
+
     use super::*;
 
     #[test]
@@ -52,6 +60,17 @@ mod tests {
             assert_eq!(stem(word), expected);
             assert_eq!(after(word).unwrap().as_str().len(), expected.len() + 5);
         }
-        assert_eq!(stem(&"ab-".repeat(40)).len(), 29);
+        assert_eq!(stem(&"abc".repeat(40)).len(), LONGEST_WORD);
+        assert!(!stem(&"ab-".repeat(40)).ends_with('-'));
+    }
+
+    #[test]
+    fn every_builtin_runtime_takes_the_longest_name() {
+        let name = after(&"a".repeat(100)).unwrap();
+        for runtime in RuntimeCatalog::builtin().iter() {
+            let job = TrainJob::new(&name, runtime.name());
+            let verdict = review(&json!(job), Some(&json!(runtime)));
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "{}: {verdict:?}", runtime.name());
+        }
     }
 }
