@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::{Args, builder::styling::AnsiColor};
 use serde_json::json;
-use trainer_core::{ErrorKind, registry::BackendRegistry};
+use trainer_core::{ErrorKind, backend::Finding, registry::BackendRegistry};
 
 use super::{
     app::App,
@@ -27,7 +27,12 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
         let chosen = app.chosen(&self.target)?;
-        let findings = app.client(&self.target)?.check().await?;
+        let mut findings = app.client(&self.target)?.check().await?;
+        findings.extend(app.runtimes()?.problems().map(|problem| Finding {
+            ok: false,
+            subject: "runtimes".to_owned(),
+            detail: format!("{problem}: `{} runtimes` says more", B::COMMAND),
+        }));
         let well = findings.iter().all(|finding| finding.ok);
         let as_json = || {
             let findings = findings

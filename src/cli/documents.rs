@@ -3,10 +3,11 @@
 use std::{io::Read, path::Path};
 
 use trainer_core::{
-    Error, Result,
-    api::{Runtime, TrainJob},
+    Error, ErrorKind, Result,
+    api::{Runtime, RuntimeRef, TrainJob},
     manifest::{Document, Manifest},
     review::{Rejection, Verdict, review, review_runtime, review_update},
+    runtimes::RuntimeCatalog,
 };
 
 /// Reads `file`, which has a job.
@@ -38,11 +39,11 @@ pub(super) struct Accepted {
 /// Reviews the job `document` of `manifest` with the runtime of the same file, or else that of `others`.
 ///
 /// # Errors
-/// `NotFound` for a runtime that is in neither; `Invalid` for what review takes and we don't understand.
+/// `Invalid` for a runtime that isn't sound, and for what review takes and we don't understand.
 pub(super) fn accept(
     document: &Document,
     manifest: &Manifest,
-    others: &[Runtime],
+    others: &RuntimeCatalog,
 ) -> Result<std::result::Result<Accepted, Rejection>> {
     // Runtimes are created first, also those that this job doesn't name.
     for runtime in &manifest.runtimes {
@@ -57,8 +58,13 @@ pub(super) fn accept(
             && (kind != "TrainingRuntime" || namespace(runtime) == namespace(document))
     };
     let own = manifest.runtimes.iter().find(same);
-    let other = others.iter().find(|runtime| runtime.kind.to_string() == kind && runtime.name() == name);
-    let other_value = other.map(|runtime| serde_json::json!(runtime));
+    let reference = RuntimeRef { name: name.to_owned(), kind: Some(kind.to_owned()), ..RuntimeRef::default() };
+    let other = match others.find(&reference) {
+        // Review says so, where it belongs: after what is wrong with the job itself.
+        Err(missing) if own.is_some() || missing.kind() == ErrorKind::NotFound => Err(missing),
+        found => Ok(found?),
+    };
+    let other_value = other.as_ref().ok().map(|runtime| serde_json::json!(runtime));
     let value = own.map(|document| &document.value).or(other_value.as_ref());
     // The same job once more is an update of it.
     let earlier = manifest.jobs.iter().take_while(|other| !std::ptr::eq(*other, document));
@@ -67,22 +73,22 @@ pub(super) fn accept(
         None => review(&document.value, value),
     };
     if let Verdict::Rejected(rejection) = verdict {
+        let rejection = match (own, &other) {
+            (None, Err(missing)) => rejection.without_runtime(missing),
+            _ => rejection,
+        };
         return Ok(Err(located(rejection, document)));
     }
-    let runtime = match (own, other) {
-        (Some(own), _) => own.runtime()?,
-        (None, Some(other)) => other.clone(),
-        (None, None) => super::runtimes::find(others, name)?.clone(),
+    let runtime = match own {
+        Some(own) => own.runtime()?,
+        None => other?.clone(),
     };
     Ok(Ok(Accepted { job: document.job()?, runtime, brings_runtime: own.is_some() }))
 }
 
 /// The refusal of the job `document`, as an error.
 pub(super) fn refused(rejection: Rejection, document: &Document) -> Error {
-    let name = document.value["metadata"]["name"].as_str().unwrap_or_default();
-    Error::invalid(format!("the job `{}` of {} is refused", name.escape_debug(), document.file()))
-        .with_violations(rejection.violations)
-        .with_context("file", document.file())
+    rejection.of(document)
 }
 
 /// Kind and name of the runtime that a job names.

@@ -53,9 +53,20 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 const NOTE: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Says `error`, its violations one a line, and its hint.
+/// Says `error`, with what there is to it.
 pub(super) fn report(error: &Error, command: &str) {
     say(format_args!("{ERROR}error{ERROR:#}: {error}"));
+    details(error, command);
+}
+
+/// Says `error` as a warning: it stops nothing.
+pub(super) fn warn_of(error: &Error, command: &str) {
+    warn(&error.to_string());
+    details(error, command);
+}
+
+/// The violations of `error`, one a line, and its hint.
+fn details(error: &Error, command: &str) {
     let file = error.context().find_map(|(key, value)| (key == "file").then_some(value));
     // An error without a file has its only objection in its message.
     let listed = if file.is_none() && error.violations().len() == 1 { &[] } else { error.violations() };

@@ -4,12 +4,12 @@ use std::{io::Write, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use trainer_core::{Error, ErrorKind, Result, api::Runtime, registry::BackendRegistry};
+use trainer_core::{Result, api::Runtime, registry::BackendRegistry, runtimes::RuntimeCatalog};
 
 use super::{
     app::App,
     arguments::{Form, Format, Target},
-    failure::Outcome,
+    failure::{Outcome, warn_of},
     table::{self, Cell},
     terminal::{out, write_json, write_yaml},
 };
@@ -21,7 +21,9 @@ use super::{
 ~/.config/trainer/runtimes/, and built in; the first of a name counts.
 
 Examples:
-  $ trainer runtimes show torch-distributed > .trainer/runtimes/torch-mine.yaml")]
+  $ trainer runtimes -o wide
+  $ mkdir -p .trainer/runtimes
+  $ trainer runtimes show plain | sed 's/name: plain/name: mine/' > .trainer/runtimes/mine.yaml")]
 pub(super) struct Runtimes {
     #[command(subcommand)]
     command: Option<Show>,
@@ -37,7 +39,7 @@ pub(super) struct Runtimes {
 enum Show {
     /// Show a runtime, as YAML
     Show {
-        /// Its name
+        /// Its name; where both kinds have it, KIND/NAME
         name: String,
 
         #[command(flatten)]
@@ -58,22 +60,26 @@ impl Runtimes {
     }
 }
 
-async fn all<B: BackendRegistry>(app: &App<B>, target: &Target) -> Result<Vec<Runtime>> {
-    app.client(target)?.with_runtimes(app.runtimes()?).runtimes().await
+async fn all<B: BackendRegistry>(app: &App<B>, target: &Target) -> Result<RuntimeCatalog> {
+    let all = app.client(target)?.with_runtimes(app.runtimes()?).runtimes().await?;
+    for problem in all.problems() {
+        warn_of(problem, B::COMMAND);
+    }
+    Ok(all)
 }
 
-fn list(runtimes: &[Runtime], form: Form) -> Outcome<()> {
-    let as_list = || json!({ "apiVersion": "v1", "kind": "List", "items": runtimes });
+fn list(runtimes: &RuntimeCatalog, form: Form) -> Outcome<()> {
+    let as_list = || json!({ "apiVersion": "v1", "kind": "List", "items": runtimes.iter().collect::<Vec<_>>() });
     match form.format {
         Some(Format::Json) => write_json(&as_list()),
         Some(Format::Yaml) => write_yaml(&as_list()),
         Some(Format::Name) => Ok(runtimes.iter().try_for_each(|runtime| writeln!(out(), "{}", runtime.name()))?),
         Some(Format::Wide) => Ok(table::write(
             out(),
-            ["NAME", "FRAMEWORK", "NODES", "KIND"],
-            runtimes.iter().map(|it| {
+            ["NAME", "FRAMEWORK", "NODES", "KIND", "SOURCE"],
+            runtimes.with_origins().map(|(it, origin)| {
                 let [name, framework, nodes] = columns(it);
-                [name, framework, nodes, Cell::plain(it.kind.to_string())]
+                [name, framework, nodes, Cell::plain(it.kind.to_string()), Cell::plain(origin.to_string())]
             }),
         )?),
         None => Ok(table::write(out(), ["NAME", "FRAMEWORK", "NODES"], runtimes.iter().map(columns))?),
@@ -86,23 +92,11 @@ fn columns(runtime: &Runtime) -> [Cell; 3] {
     [Cell::plain(runtime.name()), Cell::plain(runtime.framework().unwrap_or_default()), Cell::plain(nodes.to_string())]
 }
 
-fn show(runtimes: &[Runtime], name: &str, form: Form) -> Outcome<()> {
-    let runtime = find(runtimes, name)?;
+fn show(runtimes: &RuntimeCatalog, name: &str, form: Form) -> Outcome<()> {
+    let runtime = runtimes.named(name)?;
     match form.format {
         Some(Format::Json) => write_json(runtime),
         Some(Format::Name) => Ok(writeln!(out(), "{}", runtime.name())?),
         Some(Format::Yaml | Format::Wide) | None => write_yaml(runtime),
     }
-}
-
-/// The runtime of this name.
-///
-/// # Errors
-/// `NotFound`, with those there are.
-pub(super) fn find<'a>(runtimes: &'a [Runtime], name: &str) -> Result<&'a Runtime> {
-    runtimes.iter().find(|runtime| runtime.name() == name).ok_or_else(|| {
-        let names: Vec<_> = runtimes.iter().map(Runtime::name).collect();
-        Error::new(ErrorKind::NotFound, format!("no runtime named `{}`", name.escape_debug()))
-            .with_hint(format!("there are {}", names.join(", ")))
-    })
 }

@@ -32,6 +32,14 @@ impl Manifest {
     /// # Errors
     /// `NotFound` or `Io` if it can't be read, `Invalid` if it is a folder; otherwise as [`parse`](Self::parse).
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_or_empty(path)?.not_empty(&path.display().to_string())
+    }
+
+    /// As [`open`](Self::open), but that the file may have no document.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_or_empty(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
         let bytes = fs::read(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => {
@@ -41,7 +49,7 @@ impl Manifest {
             _ => Error::io("read", path, source),
         })?;
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, &file),
+            Ok(text) => Self::parse_or_empty(text, &file),
             Err(error) => {
                 let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let line = good.matches('\n').count() + 1;
@@ -58,6 +66,10 @@ impl Manifest {
     /// `Invalid`, with line and column, if it isn't YAML, if a key is there twice, if a document isn't
     /// an object of Kubeflow Trainer or is one of another version, or if there is none.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
+        Self::parse_or_empty(text, file)?.not_empty(file)
+    }
+
+    fn parse_or_empty(text: &str, file: &str) -> Result<Self> {
         let options = serde_saphyr::options! {
             with_snippet: false,
             legacy_octal_numbers: true,
@@ -77,10 +89,14 @@ impl Manifest {
             document.check_version()?;
             documents.push(document);
         }
-        if manifest.jobs.is_empty() && manifest.runtimes.is_empty() {
+        Ok(manifest)
+    }
+
+    fn not_empty(self, file: &str) -> Result<Self> {
+        if self.jobs.is_empty() && self.runtimes.is_empty() {
             return Err(Error::invalid(format!("{file} has no document")).with_hint(KINDS));
         }
-        Ok(manifest)
+        Ok(self)
     }
 }
 
@@ -100,6 +116,12 @@ impl Document {
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// The object's name; empty if it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or_default()
     }
 
     /// Line and column, from 1, of a field in the server's notation (`spec.trainer.env[2].name`);

@@ -52,7 +52,7 @@ impl Plan {
         };
         let runtimes = match &client {
             Some(client) => client.runtimes().await?,
-            None => app.runtimes()?.iter().cloned().collect(),
+            None => app.runtimes()?,
         };
         let manifest = documents::read(&self.file)?;
         let mut answers = Vec::new();

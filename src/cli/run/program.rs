@@ -106,7 +106,7 @@ impl Program {
     }
 
     /// The runtimes of `all` that fit what the script imports.
-    pub(super) fn suggestions<'a>(&self, folder: &Path, all: &'a [Runtime]) -> Vec<&'a str> {
+    pub(super) fn suggestions<'a>(&self, folder: &Path, all: impl Iterator<Item = &'a Runtime>) -> Vec<&'a str> {
         let text = match self {
             Self::Python { script, .. } => fs::read(folder.join(script)).unwrap_or_default(),
             Self::Command { .. } => Vec::new(),
@@ -117,7 +117,7 @@ impl Program {
             Self::Command { .. } => Vec::new(),
         };
         let fits = |runtime: &&Runtime| runtime.framework().is_some_and(|framework| frameworks.contains(&framework));
-        all.iter().filter(fits).map(Runtime::name).collect()
+        all.filter(fits).map(Runtime::name).collect()
     }
 }
 
@@ -230,8 +230,8 @@ mod tests {
     fn a_runtime_is_suggested_by_what_the_script_imports() {
         let folder = folder();
         let program = read("train.py").unwrap();
-        let all: Vec<_> = RuntimeCatalog::builtin().iter().cloned().collect();
-        assert_eq!(program.suggestions(folder.path(), &all), ["jax-distributed"]);
+        let all = RuntimeCatalog::builtin();
+        assert_eq!(program.suggestions(folder.path(), all.iter()), ["jax-distributed"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use trainer_core::{
     plan::{LaunchPlan, literal},
     registry::BackendRegistry,
     request::Packages,
+    runtimes::RuntimeCatalog,
 };
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     program::{Program, Words, is_torch, starts_processes},
     source,
 };
-use crate::cli::{Cli, failure::warn, progress, runtimes};
+use crate::cli::{Cli, failure::warn, progress};
 
 /// The runtime of a program that needs no other.
 const PLAIN: &str = "plain";
@@ -123,9 +124,11 @@ fn processes(plan: &LaunchPlan) -> String {
     "1".to_owned()
 }
 
-fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) -> Result<&'a Runtime> {
+fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a RuntimeCatalog) -> Result<&'a Runtime> {
     let several = run.nodes.is_some_and(|nodes| nodes > 1);
-    let suggestion = |fits: fn(&Runtime) -> bool| match program.suggestions(folder, all)[..] {
+    let suggestion = |fits: fn(&Runtime) -> bool| match program
+        .suggestions(folder, all.iter().filter(|runtime| fits(runtime)))[..]
+    {
         [] => {
             let names: Vec<_> = all.iter().filter(|runtime| fits(runtime)).map(Runtime::name).collect();
             format!("`--runtime NAME`, where NAME is one of {}", names.join(", "))
@@ -136,12 +139,12 @@ fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a [Runtime]) 
         }
     };
     let runtime = match &run.runtime {
-        Some(name) => runtimes::find(all, name)?,
+        Some(name) => all.named(name)?,
         None if several && matches!(program, Program::Python { .. }) => {
             return Err(Error::invalid("several nodes take a runtime that connects them")
                 .with_hint(suggestion(|runtime| runtime.name() != PLAIN)));
         }
-        None => runtimes::find(all, PLAIN)?,
+        None => all.named(PLAIN)?,
     };
     if several && program.is_torchrun() && !is_torch(runtime) {
         let problem = format!("under the runtime `{}` each torchrun would train alone", runtime.name());
@@ -212,8 +215,6 @@ fn with_retries(mut runtime: Runtime, retries: u32) -> Runtime {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use trainer_core::runtimes::RuntimeCatalog;
 
     use super::*;
 

@@ -13,7 +13,6 @@ pub use wait::{WaitOutcome, WaitRequest};
 
 use crate::{
     Error, ErrorKind, Job, JobName, JobRequest, Result, TrainerBackend,
-    api::Runtime,
     backend::Finding,
     job::{Event, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
     plan::LaunchPlan,
@@ -85,16 +84,8 @@ impl<B: TrainerBackend> TrainerClient<B> {
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    pub async fn runtimes(&self) -> Result<Vec<Runtime>> {
-        let mut runtimes = self.backend.runtimes().await?;
-        let own = runtimes.len();
-        for runtime in self.runtimes.iter() {
-            let known = |it: &Runtime| it.kind == runtime.kind && it.name() == runtime.name();
-            if !runtimes[..own].iter().any(known) {
-                runtimes.push(runtime.clone());
-            }
-        }
-        Ok(runtimes)
+    pub async fn runtimes(&self) -> Result<RuntimeCatalog> {
+        Ok(RuntimeCatalog::of_backend(self.backend.runtimes().await?).over(&self.runtimes))
     }
 
     /// Checks the options, looks up the runtime, reviews the job and plans it. Creates nothing.
@@ -318,7 +309,7 @@ mod tests {
     use super::*;
     use crate::{
         Phase,
-        api::TrainJob,
+        api::{Runtime, TrainJob},
         registry::Key,
         request::{Mount, SecretKey, Volume},
         testing::{Script, ScriptedBackend},
@@ -401,7 +392,17 @@ mod tests {
         let job = TrainJob::new(&"alpha".parse().unwrap(), "torch-distribute");
         let error = client.submit(JobRequest::new(job)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.hint().unwrap().split(',').next(), Some("there are torch-distributed"));
         assert_eq!(client.backend().calls(), ["runtime"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_job_itself_is_not_answered_with_the_runtimes_there_are() {
+        let client = TrainerClient::new(ScriptedBackend::new());
+        let mut job = TrainJob::new(&"alpha".parse().unwrap(), "torch-distribute");
+        job.spec.managed_by = Some("me".to_owned());
+        let error = client.submit(JobRequest::new(job)).await.unwrap_err();
+        assert!(error.hint().is_none_or(|hint| !hint.contains("torch-distributed")), "{error:?}");
     }
 
     #[tokio::test]

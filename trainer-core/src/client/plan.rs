@@ -8,7 +8,7 @@ use crate::{
     api::{Runtime, RuntimeRef},
     plan,
     request::ReviewedJob,
-    review::{self, Rejection, Verdict},
+    review::{self, Verdict},
     runtimes::RuntimeCatalog,
 };
 
@@ -34,7 +34,13 @@ pub(super) async fn plan(
     let runtime_value = found.as_ref().ok().map(as_value).transpose()?;
     let warnings = match review::review(&job, runtime_value.as_ref()) {
         Verdict::Accepted { warnings } => warnings,
-        Verdict::Rejected(rejection) => return Err(refused(rejection, found.as_ref().err())),
+        Verdict::Rejected(rejection) => {
+            let rejection = match found {
+                Ok(_) => rejection,
+                Err(missing) => rejection.without_runtime(&missing),
+            };
+            return Err(rejection.into());
+        }
     };
     let runtime = found?;
     let name = request.job.metadata.name.as_deref().unwrap_or_default().parse()?;
@@ -53,15 +59,6 @@ async fn look_up(backend: &impl TrainerBackend, catalog: &RuntimeCatalog, refere
     match backend.runtime(reference).await? {
         Some(runtime) => Ok(runtime),
         None => catalog.find(reference).cloned(),
-    }
-}
-
-/// `missing` is why there is no runtime, if there is none: its hint says which ones there are.
-fn refused(rejection: Rejection, missing: Option<&Error>) -> Error {
-    let error = Error::from(rejection);
-    match missing.and_then(Error::hint) {
-        Some(hint) if error.hint().is_none() => error.with_hint(hint),
-        _ => error,
     }
 }
 

@@ -114,6 +114,29 @@ pub(crate) fn warnings(runtime: &Runtime) -> Vec<String> {
 }
 
 impl Rejection {
+    /// The refusal of `document`, as an error with the place of each violation.
+    #[must_use]
+    pub fn of(mut self, document: &Document) -> Error {
+        self.locate(document);
+        let (name, file) = (document.name().escape_debug(), document.file());
+        let what = match document.value["kind"].as_str() {
+            Some("TrainJob") | None => "job",
+            Some(kind) => kind,
+        };
+        Error::invalid(format!("the {what} `{name}` of {file} is refused"))
+            .with_violations(self.violations)
+            .with_context("file", file)
+    }
+
+    /// Says which runtimes there are instead of the one that is `missing`, where it is that which is objected to.
+    #[must_use]
+    pub fn without_runtime(mut self, missing: &Error) -> Self {
+        for violation in self.violations.iter_mut().filter(|violation| violation.rule == "V2") {
+            violation.hint = missing.hint().map(str::to_owned).or(violation.hint.take());
+        }
+        self
+    }
+
     /// Sets line and column of each violation, where `document` is what was refused.
     pub fn locate(&mut self, document: &Document) {
         for violation in &mut self.violations {
