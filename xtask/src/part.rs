@@ -259,6 +259,8 @@ fn line(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
     use super::*;
 
     fn outcome(result: Result<Verdict>, output: &str) -> (u32, u32) {
@@ -289,5 +291,30 @@ mod tests {
     fn a_part_that_fails_is_never_counted_as_well() {
         let passed = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(outcome(Err("it crashed at the end".into()), passed), (3, 1));
+    }
+
+    #[test]
+    fn a_joining_part_waits_for_those_alongside_and_the_last_is_done_after_a_failure() {
+        let done = Arc::new(Mutex::new(Vec::new()));
+        let part = |name: &'static str, seconds: f64, succeeds: bool| {
+            let done = Arc::clone(&done);
+            Part::new(name, move |_| {
+                thread::sleep(Duration::from_secs_f64(seconds));
+                done.lock().map_err(|error| error.to_string())?.push(name);
+                if succeeds { Ok(Verdict::Passed) } else { Err("it is told to".into()) }
+            })
+        };
+        let parts = vec![
+            part("alongside", 0.1, true).alongside(),
+            part("first", 0.0, true),
+            part("last", 0.0, true).last(),
+            part("joining", 0.0, false).joining().essential(),
+            part("left out", 0.0, true),
+        ];
+        let logs = std::env::temp_dir().join(format!("xtask-parts-{}", std::process::id()));
+        let code = run(parts, &logs);
+        fs::remove_dir_all(logs).ok();
+        assert_eq!(code, ExitCode::FAILURE);
+        assert_eq!(*done.lock().unwrap_or_else(PoisonError::into_inner), ["first", "alongside", "joining", "last"]);
     }
 }
