@@ -1,7 +1,7 @@
 //! What becomes of each field of a job on an engine: the one table of them.
 //!
 //! Its lines are the fields of the API's own schema. What review and plan turn into a plan is the same on every
-//! engine ([`plan`]); for the others each engine has a column, its [`FIELDS`](crate::registry::ConnectBackend::FIELDS),
+//! engine; for the others each engine has a column, its [`FIELDS`](crate::registry::ConnectBackend::FIELDS),
 //! that [`check`] holds a job against. **A field that neither lists is refused**, also one that the schema gets
 //! tomorrow.
 
