@@ -80,8 +80,8 @@ fn list<B: BackendRegistry>(app: &App<B>, form: Form) -> Outcome<()> {
 fn show<B: BackendRegistry>(name: &str, form: Form) -> Outcome<()> {
     let found = find::<B>(name)?;
     match form.format {
-        Some(Format::Json) => write_json(&as_json::<B>(found)),
-        Some(Format::Yaml) => write_yaml(&as_json::<B>(found)),
+        Some(Format::Json) => write_json(&with_fields::<B>(found)),
+        Some(Format::Yaml) => write_yaml(&with_fields::<B>(found)),
         Some(Format::Name) => Ok(writeln!(out(), "{}", found.name)?),
         Some(Format::Wide) | None => {
             writeln!(out(), "{}: {}", found.name, found.description)?;
@@ -126,6 +126,13 @@ fn write_keys(heading: &str, keys: &[Key]) -> Outcome<()> {
     Ok(())
 }
 
+/// The table of fields is too long for a list of backends.
+fn with_fields<B: BackendRegistry>(known: &Known) -> Value {
+    let mut object = as_json::<B>(known);
+    object["fields"] = json!(B::fields(known.name).map(field_table::as_json));
+    object
+}
+
 fn as_json<B: BackendRegistry>(known: &Known) -> Value {
     let (config, options) = B::keys(known.name).unwrap_or_default();
     let keys = |keys: &[Key]| keys.iter().map(|key| json!({ "name": key.name, "help": key.help })).collect::<Value>();
@@ -138,6 +145,5 @@ fn as_json<B: BackendRegistry>(known: &Known) -> Value {
         "feature": known.feature,
         "settings": keys(config),
         "options": keys(options),
-        "fields": B::fields(known.name).map(field_table::as_json),
     })
 }
