@@ -1,6 +1,6 @@
 //! Files of TrainJobs and training runtimes: `-f FILE`, or `-` for standard input.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 use trainer_core::{
     Error, ErrorKind, Result,
@@ -13,17 +13,16 @@ use trainer_core::{
 /// Reads `file`, which has a job.
 ///
 /// # Errors
-/// As [`Manifest::open`] and [`Manifest::parse`]; `Invalid` if there is no job in it.
+/// As [`Manifest::open`] and [`Manifest::read`]; `Invalid` if there is no job in it.
 pub(super) fn read(file: &Path) -> Result<Manifest> {
-    let manifest = if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("read", "standard input", error))?;
-        Manifest::parse(&text, "standard input")?
+    let (manifest, name) = if file == Path::new("-") {
+        let name = "standard input";
+        (Manifest::read(std::io::stdin(), name)?, name.to_owned())
     } else {
-        Manifest::open(file)?
+        (Manifest::open(file)?, file.display().to_string())
     };
     if manifest.jobs.is_empty() {
-        return Err(Error::invalid(format!("{} has no TrainJob", file.display())));
+        return Err(Error::invalid(format!("{name} has no TrainJob")));
     }
     Ok(manifest)
 }

@@ -3,14 +3,14 @@
 //! Values are read as Kubernetes users are used to (YAML 1.1: `yes` and `on` are booleans, `0777` is octal),
 //! so that a file means here what it means on a cluster. Only the single letters `y` and `n` stay text.
 
-use std::{fmt, fs, ops::Range, path::Path};
+use std::{fmt, fs, io::Read, ops::Range, path::Path};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, budget::BudgetBreach};
 
 use crate::{
     Error, Result,
@@ -41,15 +41,35 @@ impl Manifest {
     /// As [`open`](Self::open).
     pub(crate) fn open_or_empty(path: &Path) -> Result<Self> {
         let file = path.display().to_string();
-        let bytes = fs::read(path).map_err(|source| match source.kind() {
+        let opened = fs::File::open(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::new(crate::ErrorKind::NotFound, format!("no file {file}")).with_source(source)
             }
-            std::io::ErrorKind::IsADirectory => Error::invalid(format!("{file} is a folder")).with_source(source),
             _ => Error::io("read", path, source),
         })?;
+        Self::read_or_empty(opened, &file)
+    }
+
+    /// Reads and parses what `from` has; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// `Io` if it can't be read; otherwise as [`parse`](Self::parse).
+    pub fn read(from: impl Read, file: &str) -> Result<Self> {
+        Self::read_or_empty(from, file)?.not_empty(file)
+    }
+
+    fn read_or_empty(from: impl Read, file: &str) -> Result<Self> {
+        let mut bytes = Vec::new();
+        from.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|source| match source.kind() {
+            std::io::ErrorKind::IsADirectory => Error::invalid(format!("{file} is a folder")).with_source(source),
+            _ => Error::io("read", file, source),
+        })?;
+        if bytes.len() as u64 > LARGEST {
+            let most = LARGEST / (1 << 20);
+            return Err(Error::invalid(format!("{file} is larger than {most} MiB: no file of TrainJobs is")));
+        }
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse_or_empty(text, &file),
+            Ok(text) => Self::parse_or_empty(text, file),
             Err(error) => {
                 let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let line = good.matches('\n').count() + 1;
@@ -73,6 +93,7 @@ impl Manifest {
         let options = serde_saphyr::options! {
             with_snippet: false,
             legacy_octal_numbers: true,
+            budget: serde_saphyr::budget! { max_depth: DEEPEST },
             alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
         };
         let nodes: Vec<Node> =
@@ -99,6 +120,12 @@ impl Manifest {
         Ok(self)
     }
 }
+
+/// Bytes of a file, at most. A cluster keeps no object of half this size.
+const LARGEST: u64 = 4 << 20;
+
+/// How deep a document may nest: half as deep again as a TrainJob does, and no burden on the stack of a thread.
+const DEEPEST: usize = 32;
 
 const KINDS: &str = "a file may hold documents of kind TrainJob, TrainingRuntime and ClusterTrainingRuntime";
 
@@ -203,6 +230,10 @@ pub fn to_yaml(value: &impl Serialize) -> Result<String> {
     })
 }
 
+const TOO_DEEP: &str = "there is more in each other here than a TrainJob can have";
+
+const TOO_MUCH: &str = "there is more here than a TrainJob can have";
+
 fn syntax_error(error: &serde_saphyr::Error, file: &str) -> Error {
     use serde_saphyr::Error as Yaml;
     let message = match error {
@@ -214,6 +245,12 @@ fn syntax_error(error: &serde_saphyr::Error, file: &str) -> Error {
             "a key must be text".to_owned()
         }
         Yaml::NonFiniteFloat { value, .. } => format!("`{}` is no number that JSON knows", value.escape_debug()),
+        Yaml::Budget { breach: BudgetBreach::Depth { .. }, .. } => TOO_DEEP.to_owned(),
+        Yaml::Budget { .. } => TOO_MUCH.to_owned(),
+        Yaml::RecursiveReferencesRequireWeakTypes { .. } => "an alias inside of what it stands for".to_owned(),
+        // Limits that have no name of their own by the time they come here.
+        _ if error.to_string().starts_with("recursion limit") => TOO_DEEP.to_owned(),
+        _ if error.to_string().starts_with("alias replay limit") => TOO_MUCH.to_owned(),
         _ => {
             // The library closes its messages with the place, which stands before them here.
             let message = error.to_string();
@@ -542,7 +579,26 @@ mod tests {
             let inner = format!("*a{}, ", level - 1).repeat(10);
             text += &format!("a{level}: &a{level} [{}]\n", inner.trim_end_matches(", "));
         }
-        assert!(message(&text).starts_with("job.yaml:"), "{}", message(&text));
+        assert_eq!(message(&text), format!("job.yaml:6:45: {TOO_MUCH}"));
+        assert_eq!(message("a: &x [*x]\n"), "job.yaml:1:8: an alias inside of what it stands for");
+    }
+
+    #[test]
+    fn more_than_a_job_can_have_is_refused_and_not_all_of_it_read() {
+        let zeros = Manifest::read(std::io::repeat(0), "zeros").unwrap_err();
+        assert_eq!(zeros.to_string(), "zeros is larger than 4 MiB: no file of TrainJobs is");
+        for (depth, column) in [(100, 35), (5_000, 259)] {
+            let text = format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(message(&text), format!("job.yaml:1:{column}: {TOO_DEEP}"));
+        }
+        let many = message(&"--- a\n".repeat(2_000));
+        assert!(many.ends_with(TOO_MUCH), "{many}");
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused_with_its_place() {
+        let error = Manifest::read(&b"a: b\nc: \xff"[..], "standard input").unwrap_err();
+        assert_eq!(error.to_string(), "standard input:2:4: not UTF-8 text");
     }
 
     #[test]
