@@ -2,7 +2,7 @@
 //! wants a password. What needs an engine is ignored unless `TRAINER_TEST_DOCKER_HOST` or
 //! `TRAINER_TEST_PODMAN_HOST` names one, with the image `TRAINER_TEST_IMAGE`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod registry;
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use trainer_core::{Error, ErrorKind, Result};
+use trainer_core::{Error, Result};
 
 use super::endpoint::{Endpoint, Found};
 
@@ -19,8 +19,8 @@ const DEFAULT: &str = "default";
 /// `named` is what `DOCKER_CONTEXT` says, `folder` the `docker` command's configuration.
 ///
 /// # Errors
-/// `NotFound` if the context that was chosen isn't there, `Invalid` if its files can't be read as such,
-/// `Unsupported` if it asks for what this client can't do.
+/// `Invalid` if the context that was chosen isn't there or its files aren't what they should be, `Unsupported` if it
+/// asks for what this client can't do.
 pub(super) fn current(named: Option<&str>, folder: &Path) -> Result<Option<Endpoint>> {
     let chosen = match named.filter(|name| !name.is_empty()) {
         Some(name) => Some(name.to_owned()),
@@ -32,7 +32,7 @@ pub(super) fn current(named: Option<&str>, folder: &Path) -> Result<Option<Endpo
     let path = folder.join("contexts/meta").join(&digest).join("meta.json");
     let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => {
-            let error = Error::new(ErrorKind::NotFound, format!("there is no Docker context named `{name}`"));
+            let error = Error::invalid(format!("there is no Docker context named `{name}`"));
             let hint =
                 "`docker context ls` shows those there are; DOCKER_CONTEXT or `docker context use` chose this one";
             error.with_hint(hint).with_context("path", path.display().to_string())
@@ -105,6 +105,8 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use trainer_core::ErrorKind;
+
     use super::*;
 
     /// The digest of `remote`, as `docker context create remote` names the context's folders.
@@ -146,7 +148,7 @@ mod tests {
     fn a_context_that_cannot_be_had_is_an_error_and_not_the_next_best_engine() {
         let skips = META.replace("false", "true");
         let kind = |meta: &str, chosen: &str| current(Some(chosen), folder(meta, "default").path()).unwrap_err().kind();
-        assert_eq!(kind(META, "gone"), ErrorKind::NotFound);
+        assert_eq!(kind(META, "gone"), ErrorKind::Invalid);
         assert_eq!(kind(&skips, "remote"), ErrorKind::Unsupported);
         assert_eq!(kind("{", "remote"), ErrorKind::Invalid);
         assert_eq!(kind(r#"{"Endpoints":{"docker":{}}}"#, "remote"), ErrorKind::Invalid);

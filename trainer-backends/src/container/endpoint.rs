@@ -200,9 +200,12 @@ fn podman_sockets(here: &Surroundings) -> Vec<PathBuf> {
     sockets
 }
 
+/// Reads a variable of the environment.
+type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What of this process's surroundings says where engines are.
 pub(super) struct Surroundings {
-    variables: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variables: Variables,
     home: Option<PathBuf>,
     runtime_dir: PathBuf,
 }
@@ -288,7 +291,7 @@ mod tests {
         assert_eq!(urls(Selected::Docker, None, &both), ["tcp://a:1 (DOCKER_HOST)"]);
         assert_eq!(urls(Selected::Podman, None, &both), ["unix:///b (CONTAINER_HOST)"]);
         let context = here(&[("DOCKER_CONTEXT", "c")]);
-        assert_eq!(candidates(Selected::Docker, None, &context).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(candidates(Selected::Docker, None, &context).unwrap_err().kind(), ErrorKind::Invalid);
         assert!(candidates(Selected::Podman, None, &context).is_ok(), "contexts are Docker's");
     }
 

@@ -14,10 +14,10 @@ use super::{
     error,
 };
 
-/// How long a request may take until the engine begins to answer.
+/// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(120);
 
-/// How long an engine may take to say what it is, if somebody chose it, or else.
+/// How long an engine may take to say that it is there, if somebody chose it, or else.
 const CHOSEN: Duration = Duration::from_secs(10);
 const USUAL: Duration = Duration::from_secs(4);
 
@@ -165,9 +165,19 @@ async fn ask(endpoint: &Endpoint, limit: Duration) -> Result<Result<Engine, Sile
         if let Transport::Unix(path) = transport {
             UnixStream::connect(path).await.map_err(|error| Silence::of_socket(&error))?;
         }
-        introduce(endpoint, &transport).await
+        let client = connect(endpoint, &transport).map_err(Silence::of_request)?;
+        client.ping().await.map_err(Silence::of_request)?;
+        Ok(client)
     });
-    Ok(answer.await.unwrap_or(Err(Silence::TimedOut(limit))))
+    match answer.await {
+        // A busy Podman answers at once that it is there, and then takes its time to say what it is.
+        Ok(Ok(client)) => {
+            let introduced = timeout(REQUEST, introduce(endpoint, client)).await;
+            Ok(introduced.unwrap_or(Err(Silence::TimedOut(REQUEST))))
+        }
+        Ok(Err(silence)) => Ok(Err(silence)),
+        Err(_) => Ok(Err(Silence::TimedOut(limit))),
+    }
 }
 
 fn has_certificates(endpoint: &Endpoint, folder: &Path) -> Result<()> {
@@ -180,11 +190,11 @@ fn has_certificates(endpoint: &Endpoint, folder: &Path) -> Result<()> {
 
 const CERTIFICATES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 
-async fn introduce(endpoint: &Endpoint, transport: &Transport<'_>) -> Result<Engine, Silence> {
-    let client = connect(endpoint, transport).map_err(Silence::of_request)?;
-    let client = client.negotiate_version().await.map_err(Silence::of_request)?;
-    let (version, info) =
-        futures_util::future::try_join(client.version(), client.info()).await.map_err(Silence::of_request)?;
+async fn introduce(endpoint: &Endpoint, client: Docker) -> Result<Engine, Silence> {
+    // At the same time: Podman runs programs for each of the answers.
+    let negotiated = client.clone().negotiate_version();
+    let introduced = futures_util::future::try_join3(negotiated, client.version(), client.info()).await;
+    let (client, version, info) = introduced.map_err(Silence::of_request)?;
     let components = version.components.unwrap_or_default();
     let podman = components.iter().any(|component| component.name.contains("Podman"));
     let uname = rustix::system::uname();
@@ -250,8 +260,10 @@ impl Silence {
     fn of_request(error: EngineError) -> Self {
         match error {
             EngineError::DockerResponseServerError { status_code: 401 | 403, .. } => Self::Denied,
-            EngineError::DockerResponseServerError { status_code, .. } => {
-                Self::NoEngine(format!("it answers with HTTP status {status_code}"))
+            // A daemon that wants TLS says so in the message.
+            EngineError::DockerResponseServerError { status_code, message } => {
+                let message = message.lines().next().unwrap_or_default();
+                Self::NoEngine(format!("it answers with HTTP status {status_code}: {message}"))
             }
             EngineError::JsonDataError { .. }
             | EngineError::JsonSerdeError { .. }
@@ -326,4 +338,45 @@ fn none_answers(selected: Selected, silent: &[(Endpoint, Silence)]) -> Error {
     } else {
         format!("{start}; or name one by `host` or DOCKER_HOST")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn usual(path: &str) -> Endpoint {
+        Endpoint { url: format!("unix://{path}"), tls: None, found: Found::Usual }
+    }
+
+    #[test]
+    fn where_none_answers_all_that_were_asked_are_named_with_the_reason() {
+        let silent = [
+            (usual("/a"), Silence::NoSuchFile),
+            (usual("/b"), Silence::Refused),
+            (usual("/c"), Silence::NoSuchFile),
+            (usual("/d"), Silence::Is(Flavour::Podman)),
+        ];
+        let error = none_answers(Selected::Docker, &silent);
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert_eq!(
+            error.to_string(),
+            "no Docker engine answers; tried unix:///b (connection refused, nothing listens there any more); \
+             unix:///d (is Podman); unix:///a, unix:///c (no such file)"
+        );
+        assert!(error.hint().unwrap().starts_with("start it: `sudo systemctl start docker`"));
+    }
+
+    #[test]
+    fn where_the_user_may_not_ask_the_hint_says_how_to_be_let() {
+        let error = none_answers(Selected::Any, &[(usual("/a"), Silence::Denied), (usual("/b"), Silence::NoSuchFile)]);
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Denied, Some(MAY_NOT)));
+    }
+
+    #[test]
+    fn a_version_has_two_numbers_whatever_its_builder_adds() {
+        for (text, numbers) in [("20.10.24+dfsg1", (20, 10)), ("5.4.0-dev", (5, 4)), ("29", (29, 0)), ("", (0, 0))] {
+            assert_eq!(Version::from(text).numbers(), numbers, "{text}");
+        }
+    }
 }

@@ -106,10 +106,10 @@ async fn pull_once(
     let turn = turn(engine, reference);
     let mut pulled = turn.lock().await;
     let meanwhile = pulled.is_some_and(|pulled| pulled >= asked);
-    if meanwhile || policy == PullPolicy::IfNotPresent {
-        if let Some(here) = inspect(engine, reference).await? {
-            return Ok(here.image);
-        }
+    if (meanwhile || policy == PullPolicy::IfNotPresent)
+        && let Some(here) = inspect(engine, reference).await?
+    {
+        return Ok(here.image);
     }
     let credentials = credentials::find(reference, engine.flavour, &Surroundings::here()).await;
     let trouble = credentials.trouble.clone();

@@ -287,7 +287,7 @@ mod tests {
 
     use super::*;
 
-    fn after(said: Value) -> Option<String> {
+    fn after(said: &Value) -> Option<String> {
         let mut parts = Parts::default();
         for info in said.as_array().unwrap() {
             parts.take(&serde_json::from_value(info.clone()).unwrap());
@@ -299,17 +299,17 @@ mod tests {
     fn how_far_a_pull_is_is_one_line() {
         let down = |id: &str, current: u64, total: u64| json!({ "id": id, "status": "Downloading", "progressDetail": { "current": current, "total": total } });
         let layer = |id: &str, status: &str| json!({ "id": id, "status": status, "progressDetail": {} });
-        assert_eq!(after(json!([{ "id": "latest", "status": "Pulling from a" }])), None);
-        assert_eq!(after(json!([layer("a", "Pulling fs layer")])).unwrap(), "0 of 1 part");
+        assert_eq!(after(&json!([{ "id": "latest", "status": "Pulling from a" }])), None);
+        assert_eq!(after(&json!([layer("a", "Pulling fs layer")])).unwrap(), "0 of 1 part");
         let some = json!([layer("a", "Pulling fs layer"), layer("b", "Waiting"), down("a", 1_000_000, 5_000_000)]);
-        assert_eq!(after(some).unwrap(), "1.0 MB, 0 of 2 parts");
+        assert_eq!(after(&some).unwrap(), "1.0 MB, 0 of 2 parts");
         let more = json!([
             layer("0", "Already exists"),
             down("a", 1_000_000, 5_000_000),
             down("b", 10, 2_000_000),
             layer("b", "Download complete")
         ]);
-        assert_eq!(after(more).unwrap(), "3.0 of 7.0 MB, 2 of 3 parts");
+        assert_eq!(after(&more).unwrap(), "3.0 of 7.0 MB, 2 of 3 parts");
         let extracting = json!([
             down("a", 5_000_000, 5_000_000),
             { "id": "a", "status": "Extracting", "progressDetail": { "current": 1, "total": 9 } },
@@ -317,7 +317,7 @@ mod tests {
             layer("image", "Download complete"),
             { "status": "Digest: sha256:0f" }
         ]);
-        assert_eq!(after(extracting).unwrap(), "5.0 of 5.0 MB, 1 of 1 part");
+        assert_eq!(after(&extracting).unwrap(), "5.0 of 5.0 MB, 1 of 1 part");
     }
 
     /// What Docker 20.10, Docker's Hub, Podman 4.3 and registries say.
