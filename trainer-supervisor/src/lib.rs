@@ -26,9 +26,13 @@ mod launcher;
 #[cfg(target_os = "linux")]
 mod logs;
 #[cfg(target_os = "linux")]
+pub mod loopback;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod node_process;
+#[cfg(target_os = "linux")]
+mod output_folder;
 #[cfg(target_os = "linux")]
 mod ports;
 #[cfg(target_os = "linux")]
@@ -45,6 +49,7 @@ pub use {
     launcher::{Attempt, Ending, LaunchedNode, Launcher, Output, Seen},
     machine::Machine,
     node_process::{NodeProcess, ProcessSpec},
+    output_folder::OutputFolder,
     ports::PortLeases,
     tree::entry,
 };

@@ -73,7 +73,7 @@ impl TrainerBackend for LocalBackend {
         let prepared = prepared.with(environment).create_output()?;
         let started = claim.start(&prepared).await;
         if started.is_err() {
-            prepared.remove_empty_output();
+            prepared.output().remove_empty();
         }
         started
     }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,7 @@ use trainer_core::{
     plan::{Container, LaunchPlan, PlannedNode, PlannedStep, World},
     request::ReviewedJob,
 };
-use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, PortLeases, ProcessSpec};
+use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, OutputFolder, PortLeases, ProcessSpec, loopback};
 
 use super::{gpus, secrets, variables, volumes};
 
@@ -25,9 +24,7 @@ pub(super) struct Prepared {
     /// The working directory.
     pub(super) directory: PathBuf,
     /// Where output goes.
-    output: PathBuf,
-    /// Folders that were made for it, the innermost first.
-    made: Vec<PathBuf>,
+    output: OutputFolder,
     /// The Python environment of the job; `None`: the one that is active.
     environment: Option<PathBuf>,
 }
@@ -44,11 +41,8 @@ impl Prepared {
         if !directory.is_dir() {
             return Err(Error::invalid(format!("the working directory {} doesn't exist", directory.display())));
         }
-        let output = match &request.output {
-            Some(output) => directory.join(output),
-            None => directory.join("outputs").join(job.name().as_str()),
-        };
-        Ok(Self { directory, output, made: Vec::new(), environment: None })
+        let output = OutputFolder::of(job, &directory);
+        Ok(Self { directory, output, environment: None })
     }
 
     pub(super) fn with(mut self, environment: Option<PathBuf>) -> Self {
@@ -59,30 +53,13 @@ impl Prepared {
     /// Creates the output folder.
     ///
     /// # Errors
-    /// `Io` if that isn't possible or nothing can be written to it; nothing is left then.
+    /// As [`OutputFolder::create`].
     pub(super) fn create_output(mut self) -> Result<Self> {
-        let missing = self.output.ancestors().take_while(|folder| !folder.exists());
-        self.made = missing.map(Path::to_path_buf).collect();
-        let writable = fs::create_dir_all(&self.output)
-            .and_then(|()| rustix::fs::access(&self.output, rustix::fs::Access::WRITE_OK).map_err(Into::into));
-        match writable {
-            Ok(()) => Ok(self),
-            Err(error) => {
-                self.remove_empty_output();
-                Err(Error::io("write to the output folder", &self.output, error)
-                    .with_hint("`--output DIR` names another place for results"))
-            }
-        }
+        self.output = self.output.create()?;
+        Ok(self)
     }
 
-    /// Removes what [`create_output`](Self::create_output) made, as far as it is empty.
-    pub(super) fn remove_empty_output(&self) {
-        for folder in &self.made {
-            let _ = fs::remove_dir(folder);
-        }
-    }
-
-    pub(super) fn output(&self) -> &Path {
+    pub(super) fn output(&self) -> &OutputFolder {
         &self.output
     }
 }
@@ -106,18 +83,18 @@ impl Launcher for LocalLauncher {
 
     async fn world(&mut self, attempt: &Attempt<'_>) -> Result<World> {
         let output = &self.prepared.output;
-        fs::create_dir_all(output).map_err(|error| Error::io("create the output folder", output, error))?;
-        let planned = planned_ports(attempt.plan);
+        output.create_again()?;
+        let planned = loopback::ports(attempt.plan);
         // The ports of the attempt before may still be in use by what is left of its connections.
         let leases = PortLeases::acquire(attempt.folder, planned.len())?;
-        let mut additions = attempt.additions(output.to_str(), |step, node| {
+        let mut additions = attempt.additions(output.path().to_str(), |step, node| {
             attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
         });
         share_gpus(&mut additions, attempt.plan)?;
         let mounts = volumes::create_folders(attempt.plan, &attempt.submission.mounts, &attempt.submission.volumes)?;
         self.volumes = mounts.values().map(PathBuf::from).collect();
         let world = World {
-            addresses: loopback_addresses(attempt.plan),
+            addresses: loopback::addresses(attempt.plan),
             ports: planned.into_iter().zip(leases.ports().iter().copied()).collect(),
             mounts,
             additions,
@@ -127,7 +104,7 @@ impl Launcher for LocalLauncher {
     }
 
     async fn clean_up(&mut self) -> Result<()> {
-        self.prepared.remove_empty_output();
+        self.prepared.output.remove_empty();
         Ok(())
     }
 
@@ -179,21 +156,6 @@ pub(super) fn share_gpus(additions: &mut BTreeMap<(String, NodeIndex), Vec<EnvVa
         additions.entry(node).or_default().push(EnvVar::new(gpus::VISIBLE, share.join(",")));
     }
     Ok(())
-}
-
-/// The ports that the plan speaks of, each once.
-pub(super) fn planned_ports(plan: &LaunchPlan) -> Vec<u16> {
-    let containers = plan.steps.iter().flat_map(|step| &step.nodes).flat_map(|node| &node.containers);
-    let mut ports: Vec<u16> = containers.flat_map(|container| container.ports.iter().copied()).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
-}
-
-/// All nodes are on this machine.
-pub(super) fn loopback_addresses(plan: &LaunchPlan) -> BTreeMap<String, String> {
-    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
-    nodes.map(|node| (node.address.clone(), "127.0.0.1".to_owned())).collect()
 }
 
 /// What `source BIN/activate` does.

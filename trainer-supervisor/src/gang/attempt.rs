@@ -163,7 +163,9 @@ impl Gang {
         let Some(step) = plan.steps.get(ended.step) else { return };
         let expected = self.end.is_some() && self.terminate_at.is_none();
         let failed = !ended.exit.is_success();
-        let cause = ended.cause.filter(|_| failed && !expected);
+        // What a program said last before it ran out of memory isn't why.
+        let says_why = failed && !expected && ended.exit != NodeExit::OutOfMemory;
+        let cause = ended.cause.filter(|_| says_why);
         record.ended(ended.step, ended.node, ended.exit, expected, cause.as_ref().map(|cause| cause.text.clone()));
         if !failed || expected {
             return;

@@ -5,15 +5,15 @@ use std::{path::Path, process::ExitCode};
 use serde::Deserialize;
 use trainer::{
     job::Severity,
+    plan::World,
     prelude::*,
     registry::read_options,
-    supervisor::{Jobs, Settings, Submission, supervise},
+    supervisor::{Jobs, Settings, Submission, loopback, supervise},
 };
 
 use crate::{
     fields::FIELDS,
     launch::{Prepared, TmuxLauncher, refuse_what_a_window_lacks},
-    preview::preview,
     tmux,
 };
 
@@ -56,7 +56,7 @@ impl TrainerBackend for TmuxBackend {
 
     async fn preview(&self, job: &ReviewedJob) -> Result<LaunchPlan> {
         let differences = refuse_what_a_window_lacks(job)?;
-        let mut preview = preview(job.plan());
+        let mut preview = loopback::preview(job.plan(), World::default())?;
         preview.warnings.extend(differences);
         Ok(preview)
     }

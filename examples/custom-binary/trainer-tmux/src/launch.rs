@@ -1,19 +1,15 @@
 //! How the nodes of a job get their windows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::PathBuf,
-};
+use std::{env, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use trainer::{
-    Error, JobRequest, Result, fields,
+    Error, Result, fields,
     job::Severity,
-    plan::{LaunchPlan, PlannedNode, PlannedStep, World},
+    plan::{PlannedNode, PlannedStep, World},
     request::ReviewedJob,
-    supervisor::{Attempt, JobFolder, Launcher, PortLeases},
+    supervisor::{Attempt, JobFolder, Launcher, OutputFolder, PortLeases, loopback},
 };
 
 use crate::{fields::FIELDS, tmux::Server, window::Window};
@@ -22,21 +18,16 @@ use crate::{fields::FIELDS, tmux::Server, window::Window};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
     directory: PathBuf,
-    output: PathBuf,
+    output: OutputFolder,
 }
 
 impl Prepared {
     pub(crate) fn of(job: &ReviewedJob) -> Result<Self> {
-        let JobRequest { source, output, .. } = job.request();
-        let directory = match source {
+        let directory = match &job.request().source {
             Some(source) => source.directory.clone(),
             None => env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
         };
-        let output = match output {
-            Some(output) => directory.join(output),
-            None => directory.join("outputs").join(job.name().as_str()),
-        };
-        Ok(Self { directory, output })
+        Ok(Self { output: OutputFolder::of(job, &directory), directory })
     }
 }
 
@@ -61,18 +52,6 @@ pub(crate) fn refuse_what_a_window_lacks(job: &ReviewedJob) -> Result<Vec<String
     Ok(rules.iter().filter_map(|rule| rule.treatment.said()).map(str::to_owned).collect())
 }
 
-/// All nodes are on this machine.
-pub(crate) fn loopback(plan: &LaunchPlan) -> BTreeMap<String, String> {
-    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
-    nodes.map(|node| (node.address.clone(), "127.0.0.1".to_owned())).collect()
-}
-
-/// The ports that the plan speaks of.
-pub(crate) fn ports(plan: &LaunchPlan) -> BTreeSet<u16> {
-    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
-    nodes.flat_map(|node| &node.containers).flat_map(|container| container.ports.iter().copied()).collect()
-}
-
 /// Launches the nodes of one job.
 pub(crate) struct TmuxLauncher {
     prepared: Prepared,
@@ -91,15 +70,15 @@ impl Launcher for TmuxLauncher {
 
     async fn world(&mut self, attempt: &Attempt<'_>) -> Result<World> {
         let output = &self.prepared.output;
-        fs::create_dir_all(output).map_err(|error| Error::io("create the output folder", output, error))?;
-        let planned = ports(attempt.plan);
+        output.create_again()?;
+        let planned = loopback::ports(attempt.plan);
         let leases = PortLeases::acquire(attempt.folder, planned.len())?;
         let ports = planned.into_iter().zip(leases.ports().iter().copied()).collect();
         self.ports = Some(leases);
-        let additions = attempt.additions(output.to_str(), |step, node| {
+        let additions = attempt.additions(output.path().to_str(), |step, node| {
             attempt.folder.error_file(attempt.number, &step.name, node.index).to_str().map(str::to_owned)
         });
-        Ok(World { addresses: loopback(attempt.plan), ports, additions, ..World::default() })
+        Ok(World { addresses: loopback::addresses(attempt.plan), ports, additions, ..World::default() })
     }
 
     async fn launch(&self, attempt: &Attempt<'_>, step: &PlannedStep, node: &PlannedNode) -> Result<Window> {

@@ -5,7 +5,6 @@
 mod backend;
 mod fields;
 mod launch;
-mod preview;
 mod tmux;
 mod window;
 
