@@ -84,8 +84,15 @@ impl fmt::Display for Version {
 }
 
 impl Engine {
-    /// Finds an engine: the one at `configured`, or that the environment or the Docker context names, or the first
-    /// of the usual sockets that answers.
+    /// Finds an engine, in this order:
+    ///
+    /// 1. `configured`, the `host` of the backend's configuration;
+    /// 2. `DOCKER_HOST` (not for `podman`), then `CONTAINER_HOST` (not for `docker`);
+    /// 3. the current Docker context, by `DOCKER_CONTEXT` or `docker context use` (not for `podman`);
+    /// 4. the usual sockets: Docker's with and without root, of Docker Desktop, Colima, Rancher Desktop and Lima, then
+    ///    Podman's with and without root, of a Podman machine and Lima.
+    ///
+    /// The first three are choices: if one doesn't answer, no other is tried.
     ///
     /// # Errors
     /// `Unreachable` if none answers, with all that were asked; `Denied` if the only one may not be asked by this

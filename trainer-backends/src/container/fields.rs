@@ -153,7 +153,7 @@ pub(super) fn review(job: &ReviewedJob) -> Result<Vec<String>> {
         return Err(Error::unsupported("the backend `container` doesn't install packages yet")
             .with_hint("choose an image that has them: `--image`"));
     }
-    gpus::shares(job.plan())?;
+    gpus::review(job.plan())?;
     let plan = job.plan();
     plan.steps.iter().try_for_each(|step| review_step(job, plan, step))?;
     Ok(rules.iter().filter_map(|rule| rule.treatment.said()).map(str::to_owned).collect())

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trainer_core::{
     Error, Result,
-    plan::{Container, LaunchPlan},
+    plan::{LaunchPlan, PlannedNode, PlannedStep},
 };
 
 use super::engine::{Engine, Flavour, Version};
@@ -34,7 +34,7 @@ pub enum GpuRequests {
     Cdi,
 }
 
-/// The GPUs of one container.
+/// The GPUs of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     vendor: Vendor,
@@ -67,24 +67,38 @@ impl Vendor {
     }
 }
 
-/// The GPUs of each container of each node, in the order of the plan; `None` where it asks for none.
+/// Checks what the nodes ask for.
 ///
 /// # Errors
 /// `Unsupported` for a resource that is no GPU we can name, `Invalid` for an amount that is no number of GPUs.
-pub(super) fn shares(plan: &LaunchPlan) -> Result<Vec<Vec<Option<Share>>>> {
-    let mut next = 0;
-    let mut take = |container: &Container| -> Result<Option<Share>> {
-        let Some((vendor, count)) = asked(container)? else { return Ok(None) };
-        let first = next;
-        next += count;
-        Ok(Some(Share { vendor, indices: first..next }))
-    };
-    let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
-    nodes.map(|node| node.containers.iter().map(&mut take).collect()).collect()
+pub(super) fn review(plan: &LaunchPlan) -> Result<()> {
+    nodes(plan).try_for_each(|(_, node)| asked(node).map(drop))
 }
 
-/// What a container asks for. Kubernetes has limits and requests of such a resource equal.
-fn asked(container: &Container) -> Result<Option<(Vendor, u32)>> {
+/// The GPUs of a node; `None` if it asks for none.
+///
+/// # Errors
+/// As [`review`].
+pub(super) fn share(plan: &LaunchPlan, step: &PlannedStep, node: &PlannedNode) -> Result<Option<Share>> {
+    let mut next = 0;
+    for (other_step, other) in nodes(plan) {
+        let Some((vendor, count)) = asked(other)? else { continue };
+        if other_step.name == step.name && other.index == node.index {
+            return Ok(Some(Share { vendor, indices: next..next + count }));
+        }
+        next += count;
+    }
+    Ok(None)
+}
+
+/// All nodes, in the order of the plan.
+fn nodes(plan: &LaunchPlan) -> impl Iterator<Item = (&PlannedStep, &PlannedNode)> {
+    plan.steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step, node)))
+}
+
+/// What a node asks for, by its one container. Kubernetes has limits and requests of such a resource equal.
+fn asked(node: &PlannedNode) -> Result<Option<(Vendor, u32)>> {
+    let Some(container) = node.containers.first() else { return Ok(None) };
     let amounts = ["limits", "requests"].iter().filter_map(|kind| container.resources.get(kind)?.as_object()).flatten();
     for (name, amount) in amounts.filter(|(name, _)| name.to_lowercase().contains("gpu")) {
         let count = number(amount).ok_or_else(|| Error::invalid(format!("`{name}: {amount}` is no number of GPUs")))?;
@@ -182,15 +196,17 @@ mod tests {
 
     use super::*;
 
-    /// The shares of `nodes` nodes that ask for `amount` of `resource` each.
-    fn gang(nodes: i32, resource: &str, amount: &str) -> Result<Vec<Share>> {
+    /// The shares of `count` nodes that ask for `amount` of `resource` each.
+    fn gang(count: i32, resource: &str, amount: &str) -> Result<Vec<Share>> {
         let name: JobName = "gang".parse().unwrap();
-        let trainer = json!({ "numNodes": nodes, "resourcesPerNode": { "limits": { resource: amount } } });
+        let trainer = json!({ "numNodes": count, "resourcesPerNode": { "limits": { resource: amount } } });
         let mut job = TrainJob::new(&name, "plain");
         job.spec.trainer = Some(serde_json::from_value(trainer).unwrap());
         let catalog = RuntimeCatalog::builtin();
         let runtime = catalog.find(&RuntimeRef { name: "plain".to_owned(), ..RuntimeRef::default() }).unwrap();
-        Ok(shares(&plan(&job, runtime).unwrap())?.into_iter().flatten().flatten().collect())
+        let plan = plan(&job, runtime).unwrap();
+        review(&plan)?;
+        Ok(nodes(&plan).filter_map(|(step, node)| share(&plan, step, node).unwrap()).collect())
     }
 
     fn info(text: Value) -> SystemInfo {

@@ -273,12 +273,8 @@ impl Launch<'_> {
     }
 
     fn gpus(&self) -> Result<Vec<DeviceRequest>> {
-        let shares = gpus::shares(self.attempt.plan)?;
-        let step = self.attempt.plan.steps.iter().position(|step| step.name == self.step.name);
-        let position = self.step.nodes.iter().position(|node| node.index == self.node.index);
-        let share = step.zip(position).and_then(|(step, node)| shares.get(step)?.get(node)?.as_ref());
-        match share {
-            Some(share) => gpus::requests(share, self.launcher.prepared.options.gpus, self.engine),
+        match gpus::share(self.attempt.plan, self.step, self.node)? {
+            Some(share) => gpus::requests(&share, self.launcher.prepared.options.gpus, self.engine),
             None => Ok(Vec::new()),
         }
     }
