@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use trainer_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, JobRequest, Result,
     api::{Runtime, RuntimeRef, TrainJob},
     manifest::{Document, Manifest},
     review::{Rejection, Verdict, review, review_runtime, review_update},
     runtimes::RuntimeCatalog,
 };
+
+use super::failure::note;
 
 /// Reads `file`, which has a job.
 ///
@@ -82,7 +84,23 @@ pub(super) fn accept(
         Some(own) => own.runtime()?,
         None => other?.clone(),
     };
-    Ok(Ok(Accepted { job: document.job()?, runtime, brings_runtime: own.is_some() }))
+    let job = document.job()?;
+    check_annotations(&job, document)?;
+    Ok(Ok(Accepted { job, runtime, brings_runtime: own.is_some() }))
+}
+
+/// What the job says in annotations is taken from whoever wrote the file, so that what it takes from here is said.
+///
+/// # Errors
+/// As [`JobRequest::from_annotated`], with the place.
+fn check_annotations(job: &TrainJob, document: &Document) -> Result<()> {
+    let request =
+        JobRequest::from_annotated(job.clone()).map_err(|error| document.refused(error.violations().to_vec()))?;
+    if !request.secrets.is_empty() {
+        let (names, of) = (request.secrets.join(", "), document.file());
+        note(&format!("the job `{}` of {of} gets secrets of this environment: {names}", document.name()));
+    }
+    Ok(())
 }
 
 /// The refusal of the job `document`, as an error.

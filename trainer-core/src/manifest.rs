@@ -13,8 +13,9 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::{Spanned, budget::BudgetBreach};
 
 use crate::{
-    Error, Result,
+    Error, Result, Violation,
     api::{API_VERSION, Runtime, TrainJob},
+    review,
 };
 
 /// The documents of one file.
@@ -179,6 +180,19 @@ impl Document {
     /// `Invalid` if a field has the wrong type; [`review`](crate::review) says so in better words.
     pub fn runtime(&self) -> Result<Runtime> {
         self.typed()
+    }
+
+    /// What `violations` of this document are as an error, each with its place.
+    #[must_use]
+    pub fn refused(&self, mut violations: Vec<Violation>) -> Error {
+        violations.iter_mut().for_each(|violation| review::locate(violation, self));
+        let what = match self.value["kind"].as_str() {
+            Some("TrainJob") | None => "job",
+            Some(kind) => kind,
+        };
+        Error::invalid(format!("the {what} `{}` of {} is refused", self.name().escape_debug(), self.file))
+            .with_violations(violations)
+            .with_context("file", self.file.clone())
     }
 
     fn typed<T: DeserializeOwned>(&self) -> Result<T> {

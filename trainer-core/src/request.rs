@@ -71,6 +71,7 @@ pub type JobOptions = Map<String, Value>;
 
 /// The user's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// The working directory, absolute.
     pub directory: PathBuf,
@@ -84,6 +85,7 @@ pub struct Source {
 
 /// Python packages that a job needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Packages {
     /// Requirement specifiers (PEP 508).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,6 +105,7 @@ impl Packages {
 
 /// Data that a node sees under a path of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mount {
     /// Its name in the configuration's `[volumes]`.
     pub name: String,

@@ -116,16 +116,8 @@ pub(crate) fn warnings(runtime: &Runtime) -> Vec<String> {
 impl Rejection {
     /// The refusal of `document`, as an error with the place of each violation.
     #[must_use]
-    pub fn of(mut self, document: &Document) -> Error {
-        self.locate(document);
-        let (name, file) = (document.name().escape_debug(), document.file());
-        let what = match document.value["kind"].as_str() {
-            Some("TrainJob") | None => "job",
-            Some(kind) => kind,
-        };
-        Error::invalid(format!("the {what} `{name}` of {file} is refused"))
-            .with_violations(self.violations)
-            .with_context("file", file)
+    pub fn of(self, document: &Document) -> Error {
+        document.refused(self.violations)
     }
 
     /// Says which runtimes there are instead of the one that is `missing`, where it is that which is objected to.
@@ -139,12 +131,15 @@ impl Rejection {
 
     /// Sets line and column of each violation, where `document` is what was refused.
     pub fn locate(&mut self, document: &Document) {
-        for violation in &mut self.violations {
-            let field = violation.field.as_deref().or_else(|| field_in_words(&violation.message));
-            let (line, column) = document.position(field.unwrap_or_default());
-            (violation.line, violation.column) = (Some(line), Some(column));
-        }
+        self.violations.iter_mut().for_each(|violation| locate(violation, document));
     }
+}
+
+/// Sets line and column of `violation`, where `document` is what was refused.
+pub(crate) fn locate(violation: &mut Violation, document: &Document) {
+    let field = violation.field.as_deref().or_else(|| field_in_words(&violation.message));
+    let (line, column) = document.position(field.unwrap_or_default());
+    (violation.line, violation.column) = (Some(line), Some(column));
 }
 
 /// Of kind `Invalid`: the server's words, and the first hint there is.
