@@ -112,7 +112,7 @@ impl<'a> Placement<'a> {
             return Err(no_sub_path(name));
         }
         if let Some(empty) = kind("emptyDir") {
-            let size = empty.get("sizeLimit").and_then(|size| size_of(size));
+            let size = empty.get("sizeLimit").and_then(size_of);
             if path == SHARED_MEMORY {
                 self.shared_memory = size;
             } else if empty["medium"] == "Memory" {
