@@ -1,6 +1,6 @@
 //! How a command ends other than well: what is said on standard error, and the exit code.
 
-use std::{io, process::ExitCode};
+use std::{borrow::Cow, io, process::ExitCode};
 
 use clap::builder::styling::{AnsiColor, Style};
 use trainer_core::{Error, ErrorKind, Violation};
@@ -55,7 +55,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Says `error`, with what there is to it.
 pub(super) fn report(error: &Error, command: &str) {
-    say(format_args!("{ERROR}error{ERROR:#}: {error}"));
+    say(format_args!("{ERROR}error{ERROR:#}: {}", visible(&error.to_string())));
     details(error, command);
 }
 
@@ -71,24 +71,24 @@ fn details(error: &Error, command: &str) {
     // An error without a file has its only objection in its message.
     let listed = if file.is_none() && error.violations().len() == 1 { &[] } else { error.violations() };
     for violation in listed {
-        say(format_args!("  {}", line(violation, file)));
+        say(format_args!("  {}", visible(&line(violation, file))));
         if let Some(hint) = violation.hint.as_deref().filter(|hint| error.hint() != Some(hint)) {
-            say(format_args!("    {HINT}hint{HINT:#}: {}", in_words_of(command, hint)));
+            say(format_args!("    {HINT}hint{HINT:#}: {}", visible(&in_words_of(command, hint))));
         }
     }
     if let Some(hint) = error.hint() {
-        say(format_args!("{HINT}hint{HINT:#}: {}", in_words_of(command, hint)));
+        say(format_args!("{HINT}hint{HINT:#}: {}", visible(&in_words_of(command, hint))));
     }
 }
 
 /// Says something that the user should know, and that stops nothing.
 pub(super) fn warn(message: &str) {
-    say(format_args!("{WARNING}warning{WARNING:#}: {message}"));
+    say(format_args!("{WARNING}warning{WARNING:#}: {}", visible(message)));
 }
 
 /// Says something that is good to know.
 pub(super) fn note(message: &str) {
-    say(format_args!("{NOTE}note{NOTE:#}: {message}"));
+    say(format_args!("{NOTE}note{NOTE:#}: {}", visible(message)));
 }
 
 /// `job.yaml:7:3: spec.trainer.env: message`
@@ -104,4 +104,24 @@ fn line(violation: &Violation, file: Option<&str>) -> String {
 /// Libraries write `trainer …`; a binary of another name says its own.
 fn in_words_of(command: &str, hint: &str) -> String {
     hint.replace("`trainer ", &format!("`{command} "))
+}
+
+/// What a file says may be told to a terminal, and isn't to command it: control characters are spelled out, all
+/// but the ends of lines.
+fn visible(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() && c != '\n';
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|c| if commands(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert_eq!(visible("größe\n\u{1b}[32mx\u{9b}2J\r"), "größe\n\\u{1b}[32mx\\u{9b}2J\\r");
+    }
 }

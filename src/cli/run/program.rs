@@ -139,6 +139,18 @@ fn has_policy(runtime: &Runtime, names: &[&str]) -> bool {
 pub(in crate::cli) fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%".contains(c);
     let quote = |word: &str| match word {
+        // A terminal would do what they say.
+        _ if word.contains(char::is_control) => {
+            let escape = |c: char| match c {
+                '\\' | '\'' => format!("\\{c}"),
+                '\n' => "\\n".to_owned(),
+                '\t' => "\\t".to_owned(),
+                c if c.is_ascii_control() => format!("\\x{:02x}", c as u32),
+                c if c.is_control() => format!("\\u{:04x}", c as u32),
+                c => c.to_string(),
+            };
+            format!("$'{}'", word.chars().map(escape).collect::<String>())
+        }
         _ if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
         _ => format!("'{}'", word.replace('\'', "'\\''")),
     };
@@ -245,6 +257,17 @@ mod tests {
     fn words_can_be_given_to_a_shell_again() {
         let words = ["sh", "-c", "echo \"$HOME\" it's", "", "--lr=1e-3", "größe"];
         assert_eq!(quoted(words), r#"sh -c 'echo "$HOME" it'\''s' '' --lr=1e-3 größe"#);
+    }
+
+    #[test]
+    fn words_with_control_characters_leave_the_terminal_as_it_is() {
+        let words = ["\u{1b}[31m\u{9b}1m", "a\n\tb\\'c"];
+        let text = quoted(words);
+        assert_eq!(text, r"$'\x1b[31m\u009b1m' $'a\n\tb\\\'c'");
+        let shell = std::process::Command::new("bash").args(["-c", &format!("printf '%s|' {text}")]).output();
+        if let Ok(output) = shell {
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), words.join("|") + "|");
+        }
     }
 
     #[test]
