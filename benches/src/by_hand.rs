@@ -81,6 +81,10 @@ impl TrainerBackend for ByHand {
         in_each!(self, backend => backend.stop(name, request).await)
     }
     #[inline]
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        in_each!(self, backend => backend.update(job).await)
+    }
+    #[inline]
     async fn resume(&self, name: &JobName) -> Result<()> {
         in_each!(self, backend => backend.resume(name).await)
     }

@@ -1,12 +1,18 @@
 //! `apply`: the jobs of a file, as they are.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use serde_json::json;
 use trainer_core::{
-    Error, ErrorKind, Job, JobRequest, Result, TrainerClient,
+    Error, ErrorKind, Job, JobRequest, Phase, Result, TrainerClient,
     api::{TrainJob, TrainJobSpec},
+    client::WaitRequest,
+    job::StopRequest,
     registry::BackendRegistry,
     request::ReviewedJob,
 };
@@ -21,10 +27,12 @@ use super::{
     terminal::{out, say, write_json, write_yaml},
 };
 
-/// Start the TrainJobs of a file; one that is there already, and the same, is left alone
+/// Start the TrainJobs of a file; of one that is there already, change what may change
 #[derive(Args)]
 #[command(
     after_help = "All jobs of the file are reviewed before the first is started. `trainer logs -f NAME` follows one.
+A job that is there and the same is left alone. `suspend: true` stops one that runs, `suspend: false` resumes one that
+is stopped; what else may change does so while the job is stopped.
 
 Examples:
   $ trainer apply -f job.yaml
@@ -47,14 +55,19 @@ impl Apply {
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
         let mut applied = Vec::new();
         let reviewed = review(app, &client, &self.file).await?;
-        preview::put(&client, &reviewed).await?;
-        for reviewed in &reviewed {
+        preview::put(&client, reviewed.iter().filter(|(_, action)| action.launches()).map(|(job, _)| job)).await?;
+        for (reviewed, action) in &reviewed {
             let name = reviewed.name();
             say(format_args!("{name}: {}, runtime {}", shape(reviewed.plan()), reviewed.runtime().name()));
-            let (job, what) = apply(&client, reviewed).await?;
+            let job = action.take(&client, reviewed).await?;
+            if let Action::Leave = action
+                && let Some(difference) = held_back(&job, B::COMMAND)
+            {
+                note(&difference);
+            }
             app.remember(&job);
             if self.form.format.is_none() {
-                writeln!(out(), "{name} {what}")?;
+                writeln!(out(), "{name} {}", action.done())?;
             }
             applied.push(job);
         }
@@ -63,15 +76,15 @@ impl Apply {
     }
 }
 
-/// Every job of the file, reviewed.
+/// Every job of the file, reviewed, and what is to be done about it.
 async fn review<B: BackendRegistry>(
     app: &App<B>,
     client: &TrainerClient<B>,
-    file: &std::path::Path,
-) -> Result<Vec<ReviewedJob>> {
+    file: &Path,
+) -> Result<Vec<(ReviewedJob, Action)>> {
     let manifest = documents::read(file)?;
     let runtimes = client.runtimes().await?;
-    let mut reviewed: Vec<ReviewedJob> = Vec::new();
+    let mut reviewed: Vec<(ReviewedJob, Action)> = Vec::new();
     for document in &manifest.jobs {
         let accepted = documents::accept(document, &manifest, &runtimes)?
             .map_err(|rejection| documents::refused(rejection, document))?;
@@ -80,33 +93,82 @@ async fn review<B: BackendRegistry>(
         request.progress = progress::on_terminal();
         let job = client.plan(request).await?;
         let place = |job: &ReviewedJob| (job.plan().namespace.clone(), job.name().clone());
-        if reviewed.iter().any(|other| place(other) == place(&job)) {
+        if reviewed.iter().any(|(other, _)| place(other) == place(&job)) {
             let (line, column) = document.position("metadata.name");
             let (file, name) = (document.file(), job.name());
             return Err(Error::invalid(format!("{file}:{line}:{column}: there is another job `{name}` in this file")));
         }
-        reviewed.push(job);
+        let there = match client.get(job.name()).await {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let action = Action::of(there.as_ref(), &job.request().job);
+        if let (Action::Change { .. }, Some(there)) = (action, &there) {
+            documents::accept_change(document, &there.object, job.runtime())?;
+        }
+        reviewed.push((job, action));
     }
     Ok(reviewed)
 }
 
-/// Starts the job, or finds the same one there.
-async fn apply<B: BackendRegistry>(client: &TrainerClient<B>, reviewed: &ReviewedJob) -> Result<(Job, &'static str)> {
-    let clash = match client.submit_reviewed(reviewed).await {
-        Ok(job) => return Ok((job, "created")),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => error,
-        Err(error) => return Err(error),
-    };
-    let there = client.get(reviewed.name()).await.map_err(|_| clash)?;
-    let name = reviewed.name();
-    if is_same(&there.object, &reviewed.request().job) {
-        if let Some(difference) = held_back(&there, reviewed.plan().suspend, B::COMMAND) {
-            note(&difference);
+/// What a file asks for, as things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Create,
+    Leave,
+    Resume,
+    Stop,
+    Change { stop: bool, resume: bool },
+}
+
+impl Action {
+    /// `there` is the job of that name, if there is one. What the file doesn't say about `suspend` stays as it is.
+    fn of(there: Option<&Job>, wanted: &TrainJob) -> Self {
+        let Some(there) = there else { return Self::Create };
+        let is_held = there.object.spec.suspend == Some(true);
+        let resume = is_held && wanted.spec.suspend == Some(false);
+        let stop = !is_held && wanted.spec.suspend == Some(true) && !there.phase.is_settled();
+        match (is_same(&there.object, wanted), resume, stop) {
+            (false, ..) => Self::Change { stop, resume },
+            (true, true, _) => Self::Resume,
+            (true, _, true) => Self::Stop,
+            (true, ..) => Self::Leave,
         }
-        return Ok((there, "unchanged"));
     }
-    Err(Error::new(ErrorKind::AlreadyExists, format!("there is another job `{name}`, and it can't be changed"))
-        .with_hint(format!("give this one another name, or `trainer delete {name}` first")))
+
+    /// Whether it has the engine take the job over, as it is in the file.
+    fn launches(self) -> bool {
+        matches!(self, Self::Create | Self::Change { .. })
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Leave => "unchanged",
+            Self::Resume => "resumed",
+            Self::Stop => "stopped",
+            Self::Change { .. } => "changed",
+        }
+    }
+
+    /// Does it; returns the job as it stands then.
+    async fn take<B: BackendRegistry>(self, client: &TrainerClient<B>, reviewed: &ReviewedJob) -> Result<Job> {
+        let name = reviewed.name();
+        if let Self::Stop | Self::Change { stop: true, .. } = self {
+            client.stop(name, &StopRequest::default()).await?;
+            client.wait(name, &WaitRequest::default()).await?;
+        }
+        match self {
+            Self::Create => return client.submit_reviewed(reviewed).await,
+            Self::Change { .. } => drop(client.update(reviewed).await?),
+            Self::Leave | Self::Resume | Self::Stop => {}
+        }
+        if let Self::Resume | Self::Change { resume: true, .. } = self {
+            client.resume(name).await?;
+        }
+        client.get(name).await
+    }
 }
 
 /// Whether they are the same job. Stopping and resuming one change only what it is held back by, `spec.suspend`.
@@ -117,17 +179,11 @@ fn is_same(there: &TrainJob, wanted: &TrainJob) -> bool {
         && there.metadata.annotations == wanted.metadata.annotations
 }
 
-/// What applying the same job again doesn't change, and what does.
-fn held_back(there: &Job, wanted: bool, command: &str) -> Option<String> {
+/// How a job goes on that the file leaves as it is.
+fn held_back(there: &Job, command: &str) -> Option<String> {
     let Job { name, phase, .. } = there;
-    let held = there.object.spec.suspend.unwrap_or_default();
-    match (held, wanted) {
-        (true, false) => Some(format!("{name} is {phase}: `{command} resume {name}` starts it again")),
-        (false, true) if !phase.is_settled() => {
-            Some(format!("{name} is {phase}, though the file suspends it: `{command} stop {name}` ends its nodes"))
-        }
-        _ => None,
-    }
+    let held = matches!(phase, Phase::Stopped | Phase::Suspended);
+    held.then(|| format!("{name} is {phase}: `{command} resume {name}` starts it, and so does `suspend: false`"))
 }
 
 fn write(jobs: &[Job], form: Form) -> Outcome<()> {
@@ -148,14 +204,18 @@ fn write(jobs: &[Job], form: Form) -> Outcome<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use trainer_core::Phase;
-
     use super::*;
 
     fn job(suspend: Option<bool>) -> TrainJob {
         let mut job = TrainJob::new(&"alpha".parse().unwrap(), "plain");
         job.spec.suspend = suspend;
         job
+    }
+
+    fn there(phase: Phase, suspend: Option<bool>) -> Job {
+        let mut there = Job::new("alpha".parse().unwrap(), "u", "local", job(suspend));
+        there.phase = phase;
+        there
     }
 
     #[test]
@@ -169,21 +229,45 @@ mod tests {
     }
 
     #[test]
-    fn what_resumes_or_stops_it_is_shown() {
-        let hint = |phase, suspend, wanted| {
-            let mut there = Job::new("alpha".parse().unwrap(), "u", "local", job(suspend));
-            there.phase = phase;
-            held_back(&there, wanted, "trainer").unwrap_or_default()
-        };
-        assert_eq!(hint(Phase::Stopped, Some(true), false), "alpha is Stopped: `trainer resume alpha` starts it again");
-        assert!(hint(Phase::Running, Some(false), true).contains("`trainer stop alpha`"));
-        for (phase, suspend, wanted) in [
-            (Phase::Running, None, false),
-            (Phase::Suspended, Some(true), true),
-            (Phase::Created, Some(true), true),
-            (Phase::Complete, Some(false), true),
+    fn suspend_stops_and_resumes_where_the_file_says_it() {
+        let (held, goes) = (Some(true), Some(false));
+        for (phase, there_is, file, action) in [
+            (Phase::Stopped, held, goes, Action::Resume),
+            (Phase::Suspended, held, goes, Action::Resume),
+            (Phase::Stopped, held, None, Action::Leave),
+            (Phase::Suspended, held, held, Action::Leave),
+            (Phase::Running, goes, held, Action::Stop),
+            (Phase::Created, None, held, Action::Stop),
+            (Phase::Running, None, None, Action::Leave),
+            (Phase::Complete, goes, held, Action::Leave),
         ] {
-            assert_eq!(hint(phase, suspend, wanted), "", "{phase}");
+            assert_eq!(Action::of(Some(&there(phase, there_is)), &job(file)), action, "{phase}, {file:?}");
         }
+        assert_eq!(Action::of(None, &job(None)), Action::Create);
+    }
+
+    #[test]
+    fn whatever_else_differs_is_a_change() {
+        let labelled = |suspend| {
+            let mut job = job(suspend);
+            job.metadata.labels.insert("team".to_owned(), "vision".to_owned());
+            job
+        };
+        for (phase, there_is, file, stop, resume) in [
+            (Phase::Stopped, Some(true), None, false, false),
+            (Phase::Stopped, Some(true), Some(false), false, true),
+            (Phase::Running, None, Some(true), true, false),
+            (Phase::Running, None, None, false, false),
+        ] {
+            let action = Action::of(Some(&there(phase, there_is)), &labelled(file));
+            assert_eq!(action, Action::Change { stop, resume }, "{phase}, {file:?}");
+        }
+    }
+
+    #[test]
+    fn what_starts_a_held_job_is_shown() {
+        let hint = |phase| held_back(&there(phase, None), "trainer").unwrap_or_default();
+        assert!(hint(Phase::Stopped).starts_with("alpha is Stopped: `trainer resume alpha` starts it"));
+        assert_eq!(hint(Phase::Running), "");
     }
 }

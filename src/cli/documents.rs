@@ -103,6 +103,24 @@ fn check_annotations(job: &TrainJob, document: &Document) -> Result<()> {
     Ok(())
 }
 
+/// Reviews the job `document` as a change of the one that is there.
+///
+/// # Errors
+/// `Invalid` if review objects.
+pub(super) fn accept_change(document: &Document, there: &TrainJob, runtime: &Runtime) -> Result<()> {
+    let runtime = serde_json::json!(runtime);
+    match review_update(&serde_json::json!(there), &document.value, Some(&runtime)) {
+        Verdict::Rejected(rejection) => {
+            let is_final = rejection.violations.iter().any(|violation| violation.rule == "crd:immutable");
+            let error = refused(located(rejection, document), document);
+            let name = document.value["metadata"]["name"].as_str().unwrap_or_default();
+            let hint = || format!("give this one another name, or `trainer delete {name}` first");
+            Err(if is_final { error.with_hint(hint()) } else { error })
+        }
+        Verdict::Accepted { .. } => Ok(()),
+    }
+}
+
 /// The refusal of the job `document`, as an error.
 pub(super) fn refused(rejection: Rejection, document: &Document) -> Error {
     rejection.of(document)

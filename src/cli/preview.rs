@@ -8,9 +8,13 @@ use super::failure::{note, warn};
 ///
 /// # Errors
 /// As [`TrainerClient::preview`].
-pub(super) async fn put<B: BackendRegistry>(client: &TrainerClient<B>, jobs: &[ReviewedJob]) -> Result<()> {
+pub(super) async fn put<'a, B: BackendRegistry>(
+    client: &TrainerClient<B>,
+    jobs: impl IntoIterator<Item = &'a ReviewedJob>,
+) -> Result<()> {
+    let jobs: Vec<_> = jobs.into_iter().collect();
     let mut previews = Vec::new();
-    for job in jobs {
+    for &job in &jobs {
         let preview = client.preview(job).await;
         previews.push(if jobs.len() > 1 { preview.map_err(|error| of_job(job, &error))? } else { preview? });
     }

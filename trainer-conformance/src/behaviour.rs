@@ -14,6 +14,7 @@ mod retries;
 mod secrets;
 mod source;
 mod stop;
+mod update;
 mod wait;
 
 use crate::trial::Behaviour;
@@ -34,6 +35,7 @@ pub(crate) fn all<B: TrainerBackend>() -> Vec<Behaviour<B>> {
         failure::behaviours(),
         retries::behaviours(),
         stop::behaviours(),
+        update::behaviours(),
         names::behaviours(),
         concurrency::behaviours(),
     ]

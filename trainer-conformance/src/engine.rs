@@ -85,6 +85,8 @@ pub enum Capability {
     Retries,
     /// A job can be stopped and resumed, and submitted suspended.
     Resume,
+    /// The description of a suspended job can be changed.
+    Update,
 }
 
 impl fmt::Display for Capability {
@@ -96,6 +98,7 @@ impl fmt::Display for Capability {
             Self::Secrets => "secrets",
             Self::Retries => "retries",
             Self::Resume => "stopping and resuming",
+            Self::Update => "changing a suspended job",
         })
     }
 }

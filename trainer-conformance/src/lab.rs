@@ -137,6 +137,11 @@ pub(crate) struct Draft<B> {
 }
 
 impl<B: TrainerBackend> Draft<B> {
+    /// The same once more, for a change.
+    pub(crate) fn again(&self) -> Self {
+        Self { client: self.client.clone(), name: self.name.clone(), request: self.request.clone() }
+    }
+
     pub(crate) fn nodes(mut self, nodes: i32) -> Self {
         self.trainer().num_nodes = Some(nodes);
         self

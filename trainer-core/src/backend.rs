@@ -3,7 +3,7 @@
 use trainer_macros::dispatch;
 
 use crate::{
-    JobName, Result,
+    Error, JobName, Result,
     api::{Runtime, RuntimeRef},
     job::{Event, Job, JobStream, ListQuery, LogQuery, LogStream, Page, StopRequest},
     plan::LaunchPlan,
@@ -118,6 +118,18 @@ pub trait TrainerBackend: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`; `Conflict` if it isn't stopped.
     async fn resume(&self, name: &JobName) -> Result<()>;
+
+    /// Puts a changed description in place of a stopped or suspended job's; the job stays stopped. What may change is
+    /// the client's to review.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` if the job would have to be stopped first; `Unsupported` if the engine can't change a
+    /// job, or the job asks for what it can't honour.
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        let name = job.name();
+        Err(Error::unsupported(format!("this backend can't change the job `{name}`"))
+            .with_hint(format!("give this one another name, or `trainer delete {name}` first")))
+    }
 
     /// Ends it if need be and removes everything that it left in the engine. Returns when it is gone.
     /// Until then it is [`Phase::Deleting`](crate::Phase::Deleting), never settled: whoever waits for it

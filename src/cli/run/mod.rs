@@ -155,7 +155,7 @@ impl Run {
         let client = app.client(&self.target)?.with_runtimes(app.runtimes()?);
         let request = app.configured(request::build(&self, &client, B::COMMAND).await?);
         let reviewed = client.plan(request).await?;
-        preview::put(&client, std::slice::from_ref(&reviewed)).await?;
+        preview::put(&client, [&reviewed]).await?;
         let backend = client.backend().name();
         say(format_args!(
             "{}: {} on {backend}, runtime {}",

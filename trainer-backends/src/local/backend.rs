@@ -106,6 +106,12 @@ impl TrainerBackend for LocalBackend {
         self.jobs.resume(name, async |folder| self.prepare_again(folder).await).await
     }
 
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        fields::review(job)?;
+        let prepared = Prepared::of(job)?;
+        self.jobs.update(job, |folder| Ok(prepared.after(folder.prepared()?))).await
+    }
+
     async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
         self.jobs.delete(name, request).await
     }

@@ -59,6 +59,12 @@ impl Prepared {
         Ok(self)
     }
 
+    /// What is prepared for a changed job, where `before` was for it as it was: the same, unless it goes elsewhere.
+    pub(super) fn after(self, before: Self) -> Self {
+        let place = |prepared: &Self| (prepared.directory.clone(), prepared.output.path().to_owned());
+        if place(&self) == place(&before) { before } else { self }
+    }
+
     pub(super) fn output(&self) -> &OutputFolder {
         &self.output
     }

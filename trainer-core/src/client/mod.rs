@@ -1,6 +1,7 @@
 //! The client: what is the same for all engines.
 
 mod plan;
+mod update;
 mod wait;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -237,6 +238,16 @@ impl<B: TrainerBackend> TrainerClient<B> {
     /// `NotFound`; `Conflict` if it isn't stopped.
     pub async fn resume(&self, name: &JobName) -> Result<()> {
         self.backend.resume(name).await
+    }
+
+    /// Reviews the job as a change of the one of its name, and has the engine keep it in its place. A job that runs
+    /// has to be stopped first, and goes on as changed when it is resumed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` if review objects to the change; `Conflict` if the job would have to be stopped first;
+    /// `Unsupported` if the engine can't change a job, or the job asks for what it can't honour.
+    pub async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        update::update(&*self.backend, job).await
     }
 
     /// Ends it if need be and removes everything that it left in the engine. Returns when it is gone.

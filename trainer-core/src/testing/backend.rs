@@ -220,6 +220,17 @@ impl TrainerBackend for ScriptedBackend {
         Ok(())
     }
 
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        let mut engine = self.called("update");
+        let record = engine.reach(job.name())?;
+        let phase = record.job.phase;
+        if !matches!(phase, Phase::Stopped | Phase::Suspended) {
+            return Err(Error::new(ErrorKind::Conflict, format!("job `{}` is {phase}", job.name())));
+        }
+        record.job.object = job.request().job.clone();
+        Ok(record.job.clone())
+    }
+
     async fn delete(&self, name: &JobName, _request: &StopRequest) -> Result<()> {
         let mut engine = self.called("delete");
         engine.reach(name)?.halt();

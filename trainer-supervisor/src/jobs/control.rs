@@ -22,7 +22,7 @@ use crate::{
 const ENDING: Duration = Duration::from_secs(60);
 
 /// How long the end of a supervisor may take, once it has recorded the end of its job.
-const HANDING_OVER: Duration = Duration::from_secs(10);
+pub(super) const HANDING_OVER: Duration = Duration::from_secs(10);
 
 impl Jobs {
     /// Ends the job's nodes and keeps the job. Returns when the request is on disk.
@@ -154,7 +154,7 @@ impl Jobs {
     }
 
     /// The job, if it is on this machine and this user's, or has ended.
-    async fn reachable(&self, name: &JobName) -> Result<Job> {
+    pub(super) async fn reachable(&self, name: &JobName) -> Result<Job> {
         let job = self.get(name).await?;
         let machine = self.folder(name)?.submission()?.machine;
         if machine.is_here() {

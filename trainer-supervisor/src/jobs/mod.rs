@@ -9,6 +9,7 @@ mod folder;
 mod lost;
 mod record;
 mod settings;
+mod update;
 mod watch;
 
 use std::{fs, path::PathBuf, time::Duration};

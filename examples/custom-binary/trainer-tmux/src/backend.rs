@@ -99,6 +99,12 @@ impl TrainerBackend for TmuxBackend {
         self.jobs.resume(name, async |folder| folder.prepared::<Prepared>()).await
     }
 
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        refuse_what_a_window_lacks(job)?;
+        let prepared = Prepared::of(job)?;
+        self.jobs.update(job, |_| Ok(prepared)).await
+    }
+
     async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
         self.jobs.delete(name, request).await
     }
