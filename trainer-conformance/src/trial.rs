@@ -24,18 +24,18 @@ pub(crate) type Outcome = Result<(), Failed>;
 pub(crate) struct Behaviour<B> {
     pub(crate) file: &'static str,
     pub(crate) name: &'static str,
-    pub(crate) needs: Option<Capability>,
+    pub(crate) needs: &'static [Capability],
     pub(crate) see: fn(Lab<B>) -> BoxFuture<'static, Outcome>,
 }
 
-/// `behaviours![a, b (SharedOutput)]`: the functions of a file, with what they need of an engine.
+/// `behaviours![a, b (SharedOutput, Resume)]`: the functions of a file, with what they need of an engine.
 macro_rules! behaviours {
-    ($($name:ident $(($need:ident))?),* $(,)?) => {{
+    ($($name:ident $(($($need:ident),+))?),* $(,)?) => {{
         let file = module_path!();
         vec![$(crate::trial::Behaviour {
             file: &file[file.rfind("::").map_or(0, |at| at + 2)..],
             name: stringify!($name),
-            needs: [$(Some(crate::engine::Capability::$need),)? None][0],
+            needs: &[$($(crate::engine::Capability::$need),+)?],
             see: |lab| Box::pin($name(lab)),
         }),*]
     }};
@@ -49,7 +49,7 @@ pub(crate) fn trials<B: TrainerBackend>(engine: &Engine<B>) -> Vec<libtest_mimic
             let engine = engine.clone();
             let name = format!("{}::{}::{}", engine.name, behaviour.file, behaviour.name);
             libtest_mimic::Trial::ignorable_test(name, move || {
-                if let Some(lacking) = behaviour.needs.filter(|need| engine.lacks(*need)) {
+                if let Some(lacking) = behaviour.needs.iter().find(|need| engine.lacks(**need)) {
                     return Ok(Completion::ignored_with(format!("the engine lacks {lacking}")));
                 }
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,57 +1,64 @@
 //! All processes of a node end with it, also those that left its session, as the workers of torchrun do.
 
 use libtest_mimic::Failed;
+use tempfile::TempDir;
 use trainer_core::{Phase, TrainerBackend};
 
 use crate::{
-    lab::{AT_ONCE, Lab, Submitted},
+    lab::{AT_ONCE, Draft, Lab, Submitted},
     trial::{Behaviour, Outcome, behaviours},
 };
 
 pub(super) fn behaviours<B: TrainerBackend>() -> Vec<Behaviour<B>> {
     behaviours![
-        nothing_of_a_deleted_job_runs_on,
-        nothing_of_a_stopped_job_runs_on(Resume),
-        nothing_of_a_failed_job_runs_on,
-        nothing_of_a_complete_job_runs_on,
+        nothing_of_a_deleted_job_runs_on(SharedOutput),
+        nothing_of_a_stopped_job_runs_on(SharedOutput, Resume),
+        nothing_of_a_failed_job_runs_on(SharedOutput),
+        nothing_of_a_complete_job_runs_on(SharedOutput),
     ]
 }
 
 async fn nothing_of_a_deleted_job_runs_on<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let (job, witness) = job_with_a_stray(&lab, "sleep").await?;
+    let (job, witness, _folder) = job_with_a_stray(&lab, "sleep").await?;
     job.client.delete(&job.name, &AT_ONCE).await?;
     sees_the_end(&witness).await
 }
 
 async fn nothing_of_a_stopped_job_runs_on<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let (job, witness) = job_with_a_stray(&lab, "sleep").await?;
+    let (job, witness, _folder) = job_with_a_stray(&lab, "sleep").await?;
     job.stop().await?;
     sees_the_end(&witness).await
 }
 
 async fn nothing_of_a_failed_job_runs_on<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let (job, witness) = job_with_a_stray(&lab, "fail").await?;
+    let (job, witness, _folder) = job_with_a_stray(&lab, "fail").await?;
     job.reaches(Phase::Failed).await?;
     sees_the_end(&witness).await
 }
 
 async fn nothing_of_a_complete_job_runs_on<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
-    let (job, witness) = job_with_a_stray(&lab, "succeed").await?;
+    let (job, witness, _folder) = job_with_a_stray(&lab, "succeed").await?;
     job.reaches(Phase::Complete).await?;
     sees_the_end(&witness).await
 }
 
-/// A job with a process in a session of its own, and a second job that holds a connection to that
-/// process: it breaks when the process ends, on whatever engine, and not before.
-async fn job_with_a_stray<B: TrainerBackend>(lab: &Lab<B>, then: &str) -> Result<(Submitted<B>, Submitted<B>), Failed> {
-    let witness = lab.python(WITNESS).runtime("torch-distributed").submit().await?;
-    witness.says("at ", 1).await?;
-    let said = witness.log().await?.node(0);
-    let place = said.iter().find_map(|line| line.strip_prefix("at ")).unwrap_or_default();
-
-    let job = lab.python(PARENT).env("STRAY", STRAY).env("WITNESS", place).env("THEN", then).grace(1).submit().await?;
-    witness.says("connected", 1).await?;
-    Ok((job, witness))
+/// A job with a process in a session of its own that has a file locked, and a second job that waits for this lock: it is
+/// given up when the process ends, on whatever engine, and not before.
+async fn job_with_a_stray<B: TrainerBackend>(
+    lab: &Lab<B>,
+    then: &str,
+) -> Result<(Submitted<B>, Submitted<B>, TempDir), Failed> {
+    let folder = tempfile::tempdir()?;
+    let in_folder = |mut draft: Draft<B>| {
+        draft.request.output = Some(folder.path().to_owned());
+        draft
+    };
+    let witness = in_folder(lab.python(WITNESS)).submit().await?;
+    witness.says("up", 1).await?;
+    let job = lab.python(PARENT).env("STRAY", STRAY).env("THEN", then).grace(1);
+    let job = in_folder(job).submit().await?;
+    witness.says("locked", 1).await?;
+    Ok((job, witness, folder))
 }
 
 async fn sees_the_end<B: TrainerBackend>(witness: &Submitted<B>) -> Outcome {
@@ -61,21 +68,13 @@ async fn sees_the_end<B: TrainerBackend>(witness: &Submitted<B>) -> Outcome {
 }
 
 const WITNESS: &str = "
-import os, socket, time
-host, port = os.environ['PET_MASTER_ADDR'], int(os.environ['PET_MASTER_PORT'])
-while True:
-    try:
-        server = socket.create_server((host, port))
-        break
-    except socket.gaierror:
-        time.sleep(0.1)
-print(f'at {host}:{port}', flush=True)
-call, _ = server.accept()
-print('connected', flush=True)
-try:
-    call.recv(1)
-except ConnectionError:
-    pass
+import fcntl, os, time
+os.chdir(os.environ['TRAINER_OUTPUT_DIR'])
+print('up', flush=True)
+while not os.path.exists('locked'):
+    time.sleep(0.1)
+print('locked', flush=True)
+fcntl.flock(open('lock', 'w'), fcntl.LOCK_EX)
 print('gone')
 ";
 
@@ -90,9 +89,11 @@ os._exit(1 if os.environ['THEN'] == 'fail' else 0)
 ";
 
 const STRAY: &str = "
-import os, socket, time
-host, port = os.environ['WITNESS'].rsplit(':', 1)
-call = socket.create_connection((host, int(port)), 30)
-print('connected', flush=True)
+import fcntl, os, time
+os.chdir(os.environ['TRAINER_OUTPUT_DIR'])
+lock = open('lock', 'w')
+fcntl.flock(lock, fcntl.LOCK_EX)
+open('locked', 'w').close()
+print('locked', flush=True)
 time.sleep(600)
 ";
