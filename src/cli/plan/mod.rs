@@ -1,6 +1,7 @@
 //! `plan`: what would be launched for the jobs of a file.
 
 mod rendering;
+mod words;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 

@@ -5,9 +5,10 @@ use std::io::Write;
 use clap::builder::styling::{AnsiColor, Style};
 use trainer_core::{
     api::EnvVar,
-    plan::{Container, DependencyStatus, LaunchPlan, PlannedStep},
+    plan::{Container, LaunchPlan, PlannedStep},
 };
 
+use super::words;
 use crate::cli::{
     failure::Outcome,
     run::{quoted, shape},
@@ -22,51 +23,50 @@ pub(super) fn write(plan: &LaunchPlan) -> Outcome<()> {
     let mut out = out();
     let held_back = if plan.suspend { ", suspended" } else { "" };
     writeln!(out, "{HEADING}{}{HEADING:#}: {}, runtime {}{held_back}", plan.job, shape(plan), plan.runtime.name)?;
-    if let Some(seconds) = plan.active_deadline_seconds {
-        writeln!(out, "  ends after {seconds}s at the latest")?;
+    for line in words::of_job(plan) {
+        writeln!(out, "  {line}")?;
     }
     for step in &plan.steps {
-        write_step(&mut out, step)?;
+        write_step(&mut out, plan, step)?;
+    }
+    let made: Vec<_> = words::claims(plan).into_iter().chain(plan.secrets.iter().map(words::secret)).collect();
+    if !made.is_empty() {
+        writeln!(out, "\n{}", made.join("\n"))?;
     }
     for file in &plan.files {
-        writeln!(out, "\nfile {HEADING}{}{HEADING:#} of {}", file.key, file.name)?;
+        writeln!(out, "\nfile {HEADING}{}{HEADING:#} of the ConfigMap {}", file.key, file.name)?;
         for line in file.content.lines() {
             writeln!(out, "  {line}")?;
         }
+        for (name, value) in &file.settings {
+            writeln!(out, "  {name} {}", words::compact(value))?;
+        }
+    }
+    for group in &plan.pod_groups {
+        writeln!(out, "\npod group {}", words::compact(group))?;
     }
     Ok(())
 }
 
-fn write_step(out: &mut impl Write, step: &PlannedStep) -> Outcome<()> {
-    let nodes = if step.node_count == 1 { "node" } else { "nodes" };
-    writeln!(out, "\nstep {HEADING}{}{HEADING:#}: {} {nodes}, {}", step.name, step.node_count, retries(step))?;
-    for dependency in &step.depends_on {
-        let status = match dependency.status {
-            DependencyStatus::Ready => "ready",
-            DependencyStatus::Complete => "complete",
-        };
-        writeln!(out, "  starts when {} is {status}", dependency.name)?;
+fn write_step(out: &mut impl Write, plan: &LaunchPlan, step: &PlannedStep) -> Outcome<()> {
+    writeln!(out, "\nstep {HEADING}{}{HEADING:#}: {}", step.name, words::of_step(step))?;
+    for line in words::about_step(step) {
+        writeln!(out, "  {line}")?;
     }
     let Some(first) = step.nodes.first() else { return Ok(()) };
     for (number, container) in first.init_containers.iter().enumerate() {
-        writeln!(out, "  before: {}", container.name)?;
-        write_container(out, container, &of_all(step, |node| node.init_containers.get(number)))?;
+        let runs_on = container.rest.get("restartPolicy").is_some_and(|policy| policy == "Always");
+        let when = if runs_on { "beside" } else { "before" };
+        writeln!(out, "  {when}: {}", container.name)?;
+        write_container(out, plan, step, container, &of_all(step, |node| node.init_containers.get(number)))?;
     }
     for (number, container) in first.containers.iter().enumerate() {
-        if first.containers.len() > 1 {
+        if first.containers.len() + first.init_containers.len() > 1 {
             writeln!(out, "  container: {}", container.name)?;
         }
-        write_container(out, container, &of_all(step, |node| node.containers.get(number)))?;
+        write_container(out, plan, step, container, &of_all(step, |node| node.containers.get(number)))?;
     }
     write_nodes(out, step)
-}
-
-fn retries(step: &PlannedStep) -> String {
-    match (step.restart_policy.as_str(), step.backoff_limit) {
-        (_, 0) => "no retries".to_owned(),
-        (_, 1) => "1 retry".to_owned(),
-        (_, count) => format!("{count} retries"),
-    }
 }
 
 fn of_all<'a>(
@@ -77,7 +77,13 @@ fn of_all<'a>(
 }
 
 /// `container` of the first node, with what the same one of all nodes has in common.
-fn write_container(out: &mut impl Write, container: &Container, all: &[&Container]) -> Outcome<()> {
+fn write_container(
+    out: &mut impl Write,
+    plan: &LaunchPlan,
+    step: &PlannedStep,
+    container: &Container,
+    all: &[&Container],
+) -> Outcome<()> {
     let mut fact = |name: &str, value: &str| {
         if value.is_empty() { Ok(()) } else { writeln!(out, "  {NAME}{name:<9}{NAME:#} {value}") }
     };
@@ -85,11 +91,19 @@ fn write_container(out: &mut impl Write, container: &Container, all: &[&Containe
     fact("command", &quoted(container.command.iter().chain(&container.args).map(String::as_str)))?;
     let ports: Vec<_> = container.ports.iter().map(ToString::to_string).collect();
     fact("ports", &ports.join(", "))?;
-    if container.resources.as_object().is_some_and(|resources| !resources.is_empty()) {
-        fact("resources", &container.resources.to_string())?;
+    words::resources(&container.resources).iter().try_for_each(|line| fact("resources", line))?;
+    for mount in &container.volume_mounts {
+        fact("mount", &words::mount(plan, step, mount))?;
+    }
+    for source in &container.env_from {
+        fact("env", &words::variables(source))?;
     }
     for variable in container.env.iter().filter(|variable| is_common(variable, all)) {
-        fact("env", &assignment(variable))?;
+        fact("env", &words::variable(variable))?;
+    }
+    // It is what makes an init container run beside the others, and is said there.
+    for (name, value) in container.rest.iter().filter(|(name, _)| *name != "restartPolicy") {
+        fact("also", &format!("{name} {}", words::compact(value)))?;
     }
     Ok(())
 }
@@ -104,7 +118,7 @@ fn write_nodes(out: &mut impl Write, step: &PlannedStep) -> Outcome<()> {
             .enumerate()
             .flat_map(|(number, container)| {
                 let all = of_all(step, |node| node.containers.get(number));
-                container.env.iter().filter(move |variable| !is_common(variable, &all)).map(assignment)
+                container.env.iter().filter(move |variable| !is_common(variable, &all)).map(words::variable)
             })
             .collect();
         let line = format!("  {NAME}node {:<4}{NAME:#} {:<width$}  {}", node.index, node.address, own.join(" "));
@@ -115,12 +129,4 @@ fn write_nodes(out: &mut impl Write, step: &PlannedStep) -> Outcome<()> {
 
 fn is_common(variable: &EnvVar, all: &[&Container]) -> bool {
     all.iter().all(|container| container.env.contains(variable))
-}
-
-fn assignment(EnvVar { name, value, value_from, .. }: &EnvVar) -> String {
-    match (value, value_from) {
-        (Some(value), _) => format!("{name}={}", quoted([value.as_str()])),
-        (None, Some(from)) => format!("{name} from {from}"),
-        (None, None) => format!("{name}="),
-    }
 }
