@@ -70,6 +70,14 @@ fn details(error: &Error, command: &str) {
     let file = error.context().find_map(|(key, value)| (key == "file").then_some(value));
     // An error without a file has its only objection in its message.
     let listed = if file.is_none() && error.violations().len() == 1 { &[] } else { error.violations() };
+    // A label is a subdomain: who knows of the stricter rule needs no word of the other.
+    let has_stricter =
+        |violation: &Violation| violation.rule == "crd:name" && violation.field.as_deref() == Some("<nil>");
+    let stricter = listed.iter().any(has_stricter);
+    let listed = listed.iter().filter(|violation| {
+        let name = violation.rule == "crd:name" && violation.field.as_deref() == Some("metadata.name");
+        !(stricter && name)
+    });
     for violation in listed {
         say(format_args!("  {}", visible(&line(violation, file))));
         if let Some(hint) = violation.hint.as_deref().filter(|hint| error.hint() != Some(hint)) {
@@ -91,14 +99,13 @@ pub(super) fn note(message: &str) {
     say(format_args!("{NOTE}note{NOTE:#}: {}", visible(message)));
 }
 
-/// `job.yaml:7:3: spec.trainer.env: message`
+/// `job.yaml:7:3: spec.trainer.env: …`
 fn line(violation: &Violation, file: Option<&str>) -> String {
     let place = match (file, violation.line, violation.column) {
         (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
         _ => String::new(),
     };
-    let field = violation.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
-    format!("{place}{field}{}", violation.message)
+    format!("{place}{violation}")
 }
 
 /// Libraries write `trainer …`; a binary of another name says its own.

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,6 +71,12 @@ pub struct Violation {
     /// What to do about it, in our words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What has the field, where it isn't the user's own document: `the Job made for step …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Where in the user's document to look, where that is more exact than `field`.
+    #[serde(skip)]
+    pub place: Option<String>,
     /// Where in the user's file, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -88,6 +95,8 @@ impl Violation {
             value: None,
             message: message.into(),
             hint: None,
+            object: None,
+            place: None,
             line: None,
             column: None,
         }
@@ -112,6 +121,48 @@ impl Violation {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Sets what has the field.
+    #[must_use]
+    pub fn of(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+
+    /// Sets where in the document to look.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// The field, if the server names one; it writes `<nil>` where it doesn't.
+    pub(crate) fn named_field(&self) -> Option<&str> {
+        self.field.as_deref().filter(|field| *field != "<nil>")
+    }
+}
+
+/// `spec.trainer.numNodes: Invalid value: 0: should be …`, as the server prints it, each thing once.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, value, message, object, place, .. } = self;
+        if let Some(object) = object {
+            write!(f, "in {object}: ")?;
+        }
+        let is_said = |field: &&str| message.starts_with(*field) || message.contains(&format!("\"{field}\""));
+        if let Some(field) = self.named_field().or(place.as_deref()).filter(|field| !is_said(field)) {
+            write!(f, "{field}: ")?;
+        }
+        let is_told = match value {
+            Some(Value::String(text)) => !text.is_empty() && !message.contains(text.as_str()),
+            Some(Value::Number(_) | Value::Bool(_)) => true,
+            _ => false,
+        };
+        match (kind, value) {
+            (Some(kind), Some(value)) if is_told => write!(f, "{kind}: {value}: {message}"),
+            _ => f.write_str(message),
+        }
     }
 }
 
@@ -252,5 +303,26 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_violation_says_each_thing_once() {
+        let say =
+            |field: &str, message: &str| Violation::new("r", Some(field.to_owned()), message).kind("Invalid value");
+        assert_eq!(say("a.b", "no").value(json!(0)).to_string(), "a.b: Invalid value: 0: no");
+        assert_eq!(say("a.b", "no `x`").value(json!("x")).to_string(), "a.b: no `x`");
+        assert_eq!(say("a.b", "no").value(json!({"c": 1})).to_string(), "a.b: no");
+        assert_eq!(say("a.b", "a.b must be").to_string(), "a.b must be");
+        assert_eq!(say("a.b", "unknown field \"a.b\"").to_string(), "unknown field \"a.b\"");
+        assert_eq!(say("<nil>", "a.b must be").to_string(), "a.b must be");
+        assert_eq!(say("<nil>", "no").at("a.b").to_string(), "a.b: no");
+        assert_eq!(say("a.b", "no").of("the Job").to_string(), "in the Job: a.b: no");
     }
 }

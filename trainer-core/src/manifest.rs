@@ -166,6 +166,12 @@ impl Document {
         (place.line, place.column)
     }
 
+    /// As [`position`](Self::position), if the field is there.
+    pub(crate) fn place(&self, field: &str) -> Option<(u64, u64)> {
+        let place = segments(field).try_fold(&self.place, |place, segment| place.child(segment))?;
+        Some((place.line, place.column))
+    }
+
     /// The same as a job.
     ///
     /// # Errors
@@ -184,13 +190,17 @@ impl Document {
 
     /// What `violations` of this document are as an error, each with its place.
     #[must_use]
-    pub fn refused(&self, mut violations: Vec<Violation>) -> Error {
+    pub fn refused(&self, violations: Vec<Violation>) -> Error {
+        self.objection("is refused", violations)
+    }
+
+    pub(crate) fn objection(&self, outcome: &str, mut violations: Vec<Violation>) -> Error {
         violations.iter_mut().for_each(|violation| review::locate(violation, self));
         let what = match self.value["kind"].as_str() {
             Some("TrainJob") | None => "job",
             Some(kind) => kind,
         };
-        Error::invalid(format!("the {what} `{}` of {} is refused", self.name().escape_debug(), self.file))
+        Error::invalid(format!("the {what} `{}` of {} {outcome}", self.name().escape_debug(), self.file))
             .with_violations(violations)
             .with_context("file", self.file.clone())
     }

@@ -19,4 +19,7 @@ pub(super) fn check(job: &TrainJob, runtime: &Runtime) -> Vec<Violation> {
         .map(|layer| layer(&assembly))
         .find(|found| !found.is_empty())
         .unwrap_or_default()
+        .into_iter()
+        .map(|violation| if violation.object.is_some() { violation } else { violation.of("the JobSet made of it") })
+        .collect()
 }

@@ -27,17 +27,20 @@ pub(super) fn check(document: &Value) -> Vec<Violation> {
     }
     for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
         let field = "metadata.labels";
-        found.extend(names::label_key(key).into_iter().map(|said| invalid("crd:metadata", field, json!(key), said)));
+        let place = format!("{field}[{key}]");
+        let object = |value, said: String| invalid("crd:metadata", field, value, said).at(place.clone());
+        found.extend(names::label_key(key).into_iter().map(|said| object(json!(key), said)));
         let text = value.as_str().unwrap_or_default();
-        found.extend(
-            names::label_value(text).into_iter().map(|said| invalid("crd:metadata", field, value.clone(), said)),
-        );
+        found.extend(names::label_value(text).into_iter().map(|said| object(value.clone(), said)));
     }
     let mut size = 0;
     for (key, value) in metadata["annotations"].as_object().into_iter().flatten() {
         size += key.len() + value.as_str().unwrap_or_default().len();
+        let field = "metadata.annotations";
         let objections = names::label_key(&key.to_lowercase()).into_iter();
-        found.extend(objections.map(|said| invalid("crd:metadata", "metadata.annotations", json!(key), said)));
+        found.extend(
+            objections.map(|said| invalid("crd:metadata", field, json!(key), said).at(format!("{field}[{key}]"))),
+        );
     }
     if size > MOST_ANNOTATIONS {
         let message = format!("may not be more than {MOST_ANNOTATIONS} bytes");

@@ -117,7 +117,10 @@ impl Rejection {
     /// The refusal of `document`, as an error with the place of each violation.
     #[must_use]
     pub fn of(self, document: &Document) -> Error {
-        document.refused(self.violations)
+        match self.stage {
+            Stage::Admission => document.refused(self.violations),
+            Stage::Creation => document.objection("would be accepted and never run", self.violations),
+        }
     }
 
     /// Says which runtimes there are instead of the one that is `missing`, where it is that which is objected to.
@@ -137,15 +140,24 @@ impl Rejection {
 
 /// Sets line and column of `violation`, where `document` is what was refused.
 pub(crate) fn locate(violation: &mut Violation, document: &Document) {
-    let field = violation.field.as_deref().or_else(|| field_in_words(&violation.message));
-    let (line, column) = document.position(field.unwrap_or_default());
-    (violation.line, violation.column) = (Some(line), Some(column));
+    let Violation { message, object, place, .. } = &*violation;
+    let named = place.as_deref().or(violation.named_field()).or_else(|| field_in_words(message));
+    let position = match (object, named) {
+        // What was made of the document has fields that the document hasn't.
+        (Some(_), _) => place.as_deref().and_then(|place| document.place(place)),
+        (None, Some(field)) => Some(document.position(field)),
+        (None, None) => {
+            let first = message.split_whitespace().next().unwrap_or_default().trim_matches('"');
+            Some(document.position(document.place(first).map_or("", |_| first)))
+        }
+    };
+    (violation.line, violation.column) = position.unzip();
 }
 
 /// Of kind `Invalid`: the server's words, and the first hint there is.
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
-        let said: Vec<String> = rejection.violations.iter().map(in_words).collect();
+        let said: Vec<String> = rejection.violations.iter().map(ToString::to_string).collect();
         let outcome = match rejection.stage {
             Stage::Admission => "the job would be refused",
             Stage::Creation => "the job would be accepted and never run",
@@ -181,15 +193,6 @@ fn wrong_type(message: String) -> Violation {
     match hint {
         Some(hint) => violation.hint(hint),
         None => violation,
-    }
-}
-
-/// `spec.trainer.env: must not have …`
-fn in_words(violation: &Violation) -> String {
-    match violation.field.as_deref() {
-        None | Some("<nil>") => violation.message.clone(),
-        Some(field) if violation.message.starts_with(field) => violation.message.clone(),
-        Some(field) => format!("{field}: {}", violation.message),
     }
 }
 

@@ -16,7 +16,11 @@ const SOURCES: [&str; 5] = ["configMapKeyRef", "fieldRef", "fileKeyRef", "resour
 
 /// Objections to every step's Job, with paths in that Job.
 pub(super) fn check(assembly: &Assembly) -> Vec<Violation> {
-    assembly.steps.iter().flat_map(|step| job(assembly, step)).collect()
+    let of = |step: &Step| {
+        let object = format!("the Job made for step `{}`", step.name);
+        job(assembly, step).into_iter().map(move |violation| violation.of(object.clone()))
+    };
+    assembly.steps.iter().flat_map(of).collect()
 }
 
 fn job(assembly: &Assembly, step: &Step) -> Vec<Violation> {
