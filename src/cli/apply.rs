@@ -86,8 +86,7 @@ async fn review<B: BackendRegistry>(
     let runtimes = client.runtimes().await?;
     let mut reviewed: Vec<(ReviewedJob, Action)> = Vec::new();
     for document in &manifest.jobs {
-        let accepted = documents::accept(document, &manifest, &runtimes)?
-            .map_err(|rejection| documents::refused(rejection, document))?;
+        let accepted = documents::accept(document, &manifest, &runtimes)??;
         let mut request = app.configured(JobRequest::from_annotated(accepted.job)?);
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();

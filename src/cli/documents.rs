@@ -41,15 +41,15 @@ pub(super) struct Accepted {
 ///
 /// # Errors
 /// `Invalid` for a runtime that isn't sound, and for what review takes and we don't understand.
-pub(super) fn accept(
-    document: &Document,
-    manifest: &Manifest,
+pub(super) fn accept<'a>(
+    document: &'a Document,
+    manifest: &'a Manifest,
     others: &RuntimeCatalog,
-) -> Result<std::result::Result<Accepted, Rejection>> {
+) -> Result<std::result::Result<Accepted, Refused<'a>>> {
     // Runtimes are created first, also those that this job doesn't name.
     for runtime in &manifest.runtimes {
         if let Verdict::Rejected(rejection) = review_runtime(&runtime.value) {
-            return Ok(Err(located(rejection, runtime)));
+            return Ok(Err(Refused::new(rejection, runtime)));
         }
     }
     let (kind, name) = runtime_of(document);
@@ -78,7 +78,7 @@ pub(super) fn accept(
             (None, Err(missing)) => rejection.without_runtime(missing),
             _ => rejection,
         };
-        return Ok(Err(located(rejection, document)));
+        return Ok(Err(Refused::new(rejection, document)));
     }
     let runtime = match own {
         Some(own) => own.runtime()?,
@@ -112,7 +112,7 @@ pub(super) fn accept_change(document: &Document, there: &TrainJob, runtime: &Run
     match review_update(&serde_json::json!(there), &document.value, Some(&runtime)) {
         Verdict::Rejected(rejection) => {
             let is_final = rejection.violations.iter().any(|violation| violation.rule == "crd:immutable");
-            let error = refused(located(rejection, document), document);
+            let error = rejection.of(document);
             let name = document.value["metadata"]["name"].as_str().unwrap_or_default();
             let hint = || format!("give this one another name, or `trainer delete {name}` first");
             Err(if is_final { error.with_hint(hint()) } else { error })
@@ -121,9 +121,24 @@ pub(super) fn accept_change(document: &Document, there: &TrainJob, runtime: &Run
     }
 }
 
-/// The refusal of the job `document`, as an error.
-pub(super) fn refused(rejection: Rejection, document: &Document) -> Error {
-    rejection.of(document)
+/// A document that review has objections to: the job, or a runtime that comes with it.
+pub(super) struct Refused<'a> {
+    document: &'a Document,
+    /// With line and column in the file for each objection.
+    pub(super) rejection: Rejection,
+}
+
+impl<'a> Refused<'a> {
+    fn new(mut rejection: Rejection, document: &'a Document) -> Self {
+        rejection.locate(document);
+        Self { document, rejection }
+    }
+}
+
+impl From<Refused<'_>> for Error {
+    fn from(refused: Refused<'_>) -> Self {
+        refused.rejection.of(refused.document)
+    }
 }
 
 /// Kind and name of the runtime that a job names.
@@ -138,10 +153,4 @@ fn is_same_job(one: &Document, other: &Document) -> bool {
 
 fn namespace(document: &Document) -> &str {
     document.value["metadata"]["namespace"].as_str().unwrap_or("default")
-}
-
-/// With line and column in the file for each objection.
-fn located(mut rejection: Rejection, document: &Document) -> Rejection {
-    rejection.locate(document);
-    rejection
 }

@@ -8,17 +8,15 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::Args;
 use serde_json::{Value, json};
 use trainer_core::{
-    ErrorKind, JobRequest, TrainerClient,
-    manifest::{Document, Manifest},
+    Error, ErrorKind, JobRequest, TrainerClient,
     plan::{self, LaunchPlan},
     registry::BackendRegistry,
-    review::Rejection,
 };
 
 use super::{
     app::App,
     arguments::{Form, Format, Target},
-    documents::{self, Accepted},
+    documents::{self, Accepted, Refused},
     failure::{Outcome, report, warn},
     preview,
     terminal::{out, write_json, write_yaml},
@@ -47,6 +45,11 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
+        if let (None, Some((key, _))) = (&self.target.backend, self.target.settings.first()) {
+            return Err(Error::invalid(format!("`-B {key}` sets up a backend, and none is asked"))
+                .with_hint("add `--backend NAME`, or leave it out")
+                .into());
+        }
         let client = match self.target.backend {
             Some(_) => Some(app.client(&self.target)?.with_runtimes(app.runtimes()?)),
             None => None,
@@ -60,14 +63,14 @@ impl Plan {
         for document in &manifest.jobs {
             answers.push(match documents::accept(document, &manifest, &runtimes)? {
                 Ok(accepted) => Answer::Plan(Box::new(launch_plan(app, accepted, client.as_ref()).await?)),
-                Err(rejection) => Answer::Rejection(document, rejection),
+                Err(refused) => Answer::Refused(refused),
             });
         }
-        let refused = answers.iter().any(|answer| matches!(answer, Answer::Rejection(..)));
+        let refused = answers.iter().any(|answer| matches!(answer, Answer::Refused(_)));
         match self.form.format {
             Some(Format::Json) => write_json(&as_json(&answers))?,
             Some(Format::Yaml) => write_yaml(&as_json(&answers))?,
-            Some(Format::Name) => write_names(&manifest)?,
+            Some(Format::Name) => answers.into_iter().try_for_each(Answer::write_name::<B>)?,
             Some(Format::Wide) | None => answers.into_iter().try_for_each(Answer::write::<B>)?,
         }
         Ok(if refused { ExitCode::from(ErrorKind::Invalid.exit_code()) } else { ExitCode::SUCCESS })
@@ -76,7 +79,7 @@ impl Plan {
 
 enum Answer<'a> {
     Plan(Box<LaunchPlan>),
-    Rejection(&'a Document, Rejection),
+    Refused(Refused<'a>),
 }
 
 impl Answer<'_> {
@@ -86,13 +89,27 @@ impl Answer<'_> {
                 preview::say([&*plan]);
                 rendering::write(&plan)
             }
-            Self::Rejection(document, rejection) => {
-                rejection.warnings.iter().for_each(|warning| warn(warning));
-                report(&documents::refused(rejection, document), B::COMMAND);
+            Self::Refused(refused) => {
+                say_refusal::<B>(refused);
                 Ok(())
             }
         }
     }
+
+    fn write_name<B: BackendRegistry>(self) -> Outcome<()> {
+        match self {
+            Self::Plan(plan) => Ok(writeln!(out(), "{}", plan.job)?),
+            Self::Refused(refused) => {
+                say_refusal::<B>(refused);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn say_refusal<B: BackendRegistry>(refused: Refused<'_>) {
+    refused.rejection.warnings.iter().for_each(|warning| warn(warning));
+    report(&refused.into(), B::COMMAND);
 }
 
 async fn launch_plan<B: BackendRegistry>(
@@ -112,16 +129,11 @@ fn as_json(answers: &[Answer<'_>]) -> Value {
         .iter()
         .map(|answer| match answer {
             Answer::Plan(plan) => json!(plan),
-            Answer::Rejection(_, rejection) => json!(rejection),
+            Answer::Refused(refused) => json!(refused.rejection),
         })
         .collect();
     match &items[..] {
         [item] => item.clone(),
         _ => json!({ "apiVersion": "v1", "kind": "List", "items": items }),
     }
-}
-
-fn write_names(manifest: &Manifest) -> Outcome<()> {
-    let names = manifest.jobs.iter().filter_map(|job| job.value["metadata"]["name"].as_str());
-    Ok(names.into_iter().try_for_each(|name| writeln!(out(), "{name}"))?)
 }
