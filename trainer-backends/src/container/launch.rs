@@ -23,7 +23,7 @@ use super::{
     engine::{Engine, Flavour},
     files, gpus,
     labels::{self, Labels},
-    network,
+    network::{self, JobNetwork},
     node::{ContainerNode, Diary},
     objects,
     placement::{self, Extent, OwnVolume, Placement},
@@ -37,7 +37,7 @@ pub(super) struct ContainerLauncher {
     prepared: Prepared,
     folder: JobFolder,
     engine: OnceCell<Engine>,
-    network: Option<String>,
+    network: Option<JobNetwork>,
 }
 
 impl ContainerLauncher {
@@ -71,8 +71,8 @@ impl Launcher for ContainerLauncher {
         }
         let engine = self.engine().await?;
         let submission = attempt.submission;
-        let name = network::provide(engine, &submission.name, &submission.uid, &self.labels(attempt)).await?;
-        self.network = Some(name);
+        let labels = self.labels(attempt);
+        self.network = Some(JobNetwork::provide(engine, &submission.name, &submission.uid, &labels).await?);
         Ok(World { additions: additions(attempt, self.prepared.errors.is_some()), ..World::default() })
     }
 
@@ -100,7 +100,7 @@ impl Launcher for ContainerLauncher {
             if !labels::is_of(&labels, &attempt.submission.uid) || !labels::is_of_attempt(&labels, attempt.number) {
                 return Ok(None);
             }
-            stages.push(Stage { id, is_limited: limit(container, "memory").is_some() });
+            stages.push(stage(id, container));
         }
         // Where it isn't known, all of the output comes once more: twice is better than not at all.
         let seen = seen.unwrap_or_default();
@@ -150,7 +150,7 @@ impl Launch<'_> {
         let mut stages = Vec::new();
         for (index, (name, container)) in self.containers().into_iter().enumerate() {
             let id = self.create_one(&name, container, index).await?;
-            stages.push(Stage { id, is_limited: limit(container, "memory").is_some() });
+            stages.push(stage(id, container));
         }
         Ok(stages)
     }
@@ -172,7 +172,9 @@ impl Launch<'_> {
         let (plan, prepared) = (self.attempt.plan, &self.launcher.prepared);
         let init = (index < self.node.init_containers.len()).then_some(index);
         let placed = Placement::of(plan, self.step, container, &submission.volumes, &submission.mounts)?;
-        let network = self.launcher.network.clone().unwrap_or_default();
+        let Some(network) = &self.launcher.network else {
+            return Err(Error::new(ErrorKind::Internal, "a node is launched before its network is there"));
+        };
         let image = container.image.as_deref().unwrap_or_default();
         let body = ContainerCreateBody {
             hostname: Some(self.node.hostname.clone()),
@@ -185,9 +187,9 @@ impl Launch<'_> {
             labels: Some(labels::of_node(&self.labels, self.attempt.number, &self.step.name, self.node.index, init)),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            host_config: Some(self.host_config(container, &placed, index, &network).await?),
+            host_config: Some(self.host_config(container, &placed, index, network).await?),
             networking_config: Some(NetworkingConfig {
-                endpoints_config: Some([(network, network::endpoint(plan, self.node))].into()),
+                endpoints_config: Some([(network.name.clone(), network.endpoint(plan, self.node))].into()),
             }),
             ..ContainerCreateBody::default()
         };
@@ -203,7 +205,7 @@ impl Launch<'_> {
         container: &Container,
         placed: &Placement<'_>,
         index: usize,
-        network: &str,
+        network: &JobNetwork,
     ) -> Result<HostConfig> {
         let mut mounts = self.launcher.prepared.mounts();
         mounts.extend(placed.mounts.iter().cloned());
@@ -216,7 +218,8 @@ impl Launch<'_> {
         Ok(HostConfig {
             // Passes signals on, and collects what programs leave behind.
             init: Some(true),
-            network_mode: Some(network.to_owned()),
+            network_mode: Some(network.name.clone()),
+            extra_hosts: Some(network.hosts(self.attempt.plan)).filter(|hosts| !hosts.is_empty()),
             mounts: Some(mounts),
             nano_cpus: limit(container, "cpu").map(|cpus| cpus.times(1_000_000_000).ceil()),
             memory,
@@ -282,6 +285,11 @@ impl Launch<'_> {
             None => Ok(Vec::new()),
         }
     }
+}
+
+fn stage(id: String, container: &Container) -> Stage {
+    let program = container.command.first().cloned().unwrap_or_default();
+    Stage { id, program, is_limited: limit(container, "memory").is_some() }
 }
 
 /// The name of the container of a node: that of its pod, without the random end.

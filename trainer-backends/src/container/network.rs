@@ -1,7 +1,9 @@
 //! The network of a job: its nodes find each other by name in it, and nobody else's nodes.
 
+use std::net::Ipv4Addr;
+
 use bollard::{
-    models::{EndpointSettings, NetworkCreateRequest},
+    models::{EndpointIpamConfig, EndpointSettings, NetworkCreateRequest},
     query_parameters::ListNetworksOptions,
 };
 use trainer_core::{
@@ -10,32 +12,98 @@ use trainer_core::{
 };
 
 use super::{
-    engine::Engine,
+    engine::{Engine, Flavour},
     labels::{self, Labels},
 };
 
-/// Creates the job's network, unless it is there, and returns its name.
-///
-/// # Errors
-/// The engine's; with a hint if it has no more addresses for networks.
-pub(super) async fn provide(engine: &Engine, job: &JobName, uid: &str, labels: &Labels) -> Result<String> {
-    if let Some(name) = names(engine, uid).await?.into_iter().next() {
-        return Ok(name);
+/// The network of one job.
+#[derive(Clone, Debug)]
+pub(super) struct JobNetwork {
+    pub(super) name: String,
+    /// Its first address and how many bits of it all others share, where nodes are given addresses by us: Podman's name
+    /// server learns of a container some time after its program has started, which may ask for itself at once.
+    subnet: Option<(Ipv4Addr, u32)>,
+}
+
+impl JobNetwork {
+    /// Creates the job's network, unless it is there.
+    ///
+    /// # Errors
+    /// The engine's; with a hint if it has no more addresses for networks.
+    pub(super) async fn provide(engine: &Engine, job: &JobName, uid: &str, labels: &Labels) -> Result<Self> {
+        let name = match names(engine, uid).await?.into_iter().next() {
+            Some(name) => name,
+            None => create_under_some_name(engine, job, uid, labels).await?,
+        };
+        let subnet = match engine.flavour {
+            Flavour::Docker => None,
+            Flavour::Podman => subnet(engine, &name).await?,
+        };
+        Ok(Self { name, subnet })
     }
-    let short = uid.get(..8).unwrap_or(uid);
-    // A network of the job's name may be somebody else's.
-    let wanted = [job.to_string(), format!("{job}-{short}")];
-    let mut name = wanted[0].clone();
-    if is_taken(engine, &name).await? {
-        name.clone_from(&wanted[1]);
-    }
-    match create(engine, &name, labels).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && name == wanted[0] => {
-            create(engine, &wanted[1], labels).await?;
-            Ok(wanted[1].clone())
+
+    /// How a node is known in the network: by its host name, and by its address in every length that a cluster resolves.
+    pub(super) fn endpoint(&self, plan: &LaunchPlan, node: &PlannedNode) -> EndpointSettings {
+        let address = self.address(plan, node).map(|address| address.to_string());
+        EndpointSettings {
+            aliases: Some(aliases(plan, node)),
+            ipam_config: address.map(|address| EndpointIpamConfig {
+                ipv4_address: Some(address),
+                ..EndpointIpamConfig::default()
+            }),
+            ..EndpointSettings::default()
         }
-        created => created.map(|()| name),
     }
+
+    /// The names of all nodes with their addresses, where these are known before the nodes run.
+    pub(super) fn hosts(&self, plan: &LaunchPlan) -> Vec<String> {
+        let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+        let known = nodes.filter_map(|node| Some((node, self.address(plan, node)?)));
+        known.flat_map(|(node, address)| aliases(plan, node).into_iter().map(move |name| format!("{name}:{address}"))).collect()
+    }
+
+    /// The gateway has the first address of the network, nodes those behind it.
+    fn address(&self, plan: &LaunchPlan, node: &PlannedNode) -> Option<Ipv4Addr> {
+        let (first, bits) = self.subnet?;
+        let mut nodes = plan.steps.iter().flat_map(|step| &step.nodes);
+        let position = u32::try_from(nodes.position(|other| other.hostname == node.hostname)?).ok()?;
+        let room = 1_u32.checked_shl(32_u32.checked_sub(bits)?)?;
+        // The last address is that of all.
+        (position + 3 < room).then(|| Ipv4Addr::from_bits(first.to_bits() + 2 + position))
+    }
+}
+
+fn aliases(plan: &LaunchPlan, node: &PlannedNode) -> Vec<String> {
+    let (address, namespace) = (&node.address, &plan.namespace);
+    let mut aliases = vec![node.hostname.clone(), address.clone()];
+    if address.contains('.') {
+        aliases.push(format!("{address}.{namespace}"));
+        aliases.push(format!("{address}.{namespace}.svc"));
+        aliases.push(format!("{address}.{namespace}.svc.cluster.local"));
+    }
+    aliases
+}
+
+/// A network of the job's name may be somebody else's.
+async fn create_under_some_name(engine: &Engine, job: &JobName, uid: &str, labels: &Labels) -> Result<String> {
+    let own = format!("{job}-{}", uid.get(..8).unwrap_or(uid));
+    if !is_taken(engine, job.as_str()).await? {
+        match create(engine, job.as_str(), labels).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => return created.map(|()| job.to_string()),
+        }
+    }
+    create(engine, &own, labels).await.map(|()| own)
+}
+
+async fn subnet(engine: &Engine, name: &str) -> Result<Option<(Ipv4Addr, u32)>> {
+    let network = engine.ask("look at a network", engine.client.inspect_network(name, None)).await?;
+    let subnets = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let mut subnets = subnets.into_iter().filter_map(|config| {
+        let (first, bits) = config.subnet.as_deref()?.split_once('/')?;
+        Some((first.parse().ok()?, bits.parse().ok()?))
+    });
+    Ok(subnets.next())
 }
 
 /// Removes the job's networks; `keep_busy`: but for those that the engine says are in use.
@@ -51,18 +119,6 @@ pub(super) async fn remove(engine: &Engine, uid: &str, keep_busy: bool) -> Resul
         }
     }
     Ok(())
-}
-
-/// How a node is known in the network: by its host name, and by its address in every length that a cluster resolves.
-pub(super) fn endpoint(plan: &LaunchPlan, node: &PlannedNode) -> EndpointSettings {
-    let (address, namespace) = (&node.address, &plan.namespace);
-    let mut aliases = vec![node.hostname.clone(), address.clone()];
-    if address.contains('.') {
-        aliases.push(format!("{address}.{namespace}"));
-        aliases.push(format!("{address}.{namespace}.svc"));
-        aliases.push(format!("{address}.{namespace}.svc.cluster.local"));
-    }
-    EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() }
 }
 
 async fn names(engine: &Engine, uid: &str) -> Result<Vec<String>> {

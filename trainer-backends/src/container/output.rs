@@ -1,6 +1,6 @@
 //! A container's output on its way to the node's log: each byte once, in bounded memory.
 
-use std::{pin::Pin, time::Duration};
+use std::{borrow::Cow, pin::Pin, time::Duration};
 
 use bollard::{container::LogOutput, errors::Error as EngineError, query_parameters::LogsOptions};
 use futures_util::{Stream, StreamExt as _};
@@ -26,6 +26,9 @@ pub(super) enum StreamEnd {
     Silent,
 }
 
+/// So many bytes of standard error are looked at.
+const FIRST_WORDS: usize = 200;
+
 /// Where the output of a node goes. What its log has already is left out.
 pub(super) struct Outlets {
     pipes: [WriteHalf<SimplexStream>; 2],
@@ -33,16 +36,24 @@ pub(super) struct Outlets {
     position: [u64; 2],
     /// How many bytes of the node's output, from its beginning, are in the log already.
     skip: [u64; 2],
+    /// How the standard error of the present container begins.
+    first_words: Vec<u8>,
 }
 
 impl Outlets {
     pub(super) fn new(stdout: WriteHalf<SimplexStream>, stderr: WriteHalf<SimplexStream>, seen: Seen) -> Self {
-        Self { pipes: [stdout, stderr], position: [0; 2], skip: [seen.stdout, seen.stderr] }
+        Self { pipes: [stdout, stderr], position: [0; 2], skip: [seen.stdout, seen.stderr], first_words: Vec::new() }
     }
 
     /// What comes from now on is the output of another container.
     pub(super) fn begin(&mut self) {
         self.position = [0; 2];
+        self.first_words.clear();
+    }
+
+    /// How the standard error of the container begins.
+    pub(super) fn first_words(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.first_words)
     }
 
     /// Passes on what comes from `source`, until nothing has come for as long as `patience`.
@@ -57,6 +68,9 @@ impl Outlets {
                 Ok(Some(Ok(LogOutput::StdIn { .. }))) => continue,
             };
             let fresh = self.fresh(stream, &mut source.at, &bytes);
+            if stream == 1 {
+                self.first_words.extend(bytes.iter().take(FIRST_WORDS.saturating_sub(self.first_words.len())));
+            }
             if let Some(pipe) = self.pipes.get_mut(stream) {
                 // Nobody listens any more: the node has been given up.
                 let _ = pipe.write_all(fresh).await;

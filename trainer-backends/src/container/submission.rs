@@ -17,7 +17,9 @@ use super::{
     anchor,
     config::ContainerOptions,
     engine::Engine,
-    files, images, keys, labels, network, objects,
+    files, images, keys, labels,
+    network::JobNetwork,
+    objects,
     placement::Placement,
     prepared::{self, OUTPUT, PinnedImage, Place, Prepared, SOURCE},
     source,
@@ -73,7 +75,7 @@ impl Setting<'_> {
         };
         self.keep_keys().await?;
         if !self.job.plan().suspend {
-            network::provide(self.engine, &self.submission.name, &self.submission.uid, &labels).await?;
+            JobNetwork::provide(self.engine, &self.submission.name, &self.submission.uid, &labels).await?;
         }
         if self.engine.is_local() {
             self.provide_folders(&mut prepared, directory, output).await?;

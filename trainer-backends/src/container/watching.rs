@@ -26,6 +26,8 @@ use super::{
 pub(super) struct Stage {
     /// Its identity in the engine.
     pub(super) id: String,
+    /// The program that it runs; empty: the image's.
+    pub(super) program: String,
     /// Whether its memory is limited.
     pub(super) is_limited: bool,
 }
@@ -117,6 +119,10 @@ impl Life {
                         // Something may have been written while nobody listened.
                         outlets.pump(&mut Source::log(&self.engine, &stage.id, false), NOTICING).await;
                     }
+                    if outlets.first_words().contains(NO_PROGRAM) {
+                        outlets.say(&format!("there is no program `{}` in the image", stage.program)).await;
+                        return NodeExit::Code(NOT_FOUND);
+                    }
                     return self.exit(stage, &state, engine_was_away).await;
                 }
                 State::Gone => {
@@ -181,6 +187,12 @@ impl Life {
         }
     }
 }
+
+/// What Podman's init says of a program that isn't there, without its name, before it ends with the code 1.
+const NO_PROGRAM: &str = "failed to exec pid1: No such file or directory";
+
+/// The exit code for a program that isn't there, as shells and Docker have it.
+const NOT_FOUND: i32 = 127;
 
 /// The exit code of a container that could not be started, as the `docker` command has it.
 const NOT_STARTED: i32 = 125;
