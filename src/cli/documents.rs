@@ -85,6 +85,11 @@ pub(super) fn accept<'a>(
         None => other?.clone(),
     };
     let job = document.job()?;
+    job.job_name().map_err(|error| {
+        let (line, column) = document.position("metadata.generateName");
+        let message = format!("{}:{line}:{column}: {error}", document.file());
+        Error::new(error.kind(), message).with_hint(error.hint().unwrap_or_default())
+    })?;
     check_annotations(&job, document)?;
     Ok(Ok(Accepted { job, runtime, brings_runtime: own.is_some() }))
 }

@@ -155,7 +155,10 @@ impl fmt::Display for Violation {
             write!(f, "{field}: ")?;
         }
         let is_told = match value {
-            Some(Value::String(text)) => !text.is_empty() && !message.contains(text.as_str()),
+            Some(Value::String(text)) => {
+                let is_said = |quote: char| message.contains(&format!("{quote}{text}{quote}"));
+                !text.is_empty() && !['"', '`'].into_iter().any(is_said)
+            }
             Some(Value::Number(_) | Value::Bool(_)) => true,
             _ => false,
         };

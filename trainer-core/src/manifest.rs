@@ -200,7 +200,11 @@ impl Document {
             Some("TrainJob") | None => "job",
             Some(kind) => kind,
         };
-        Error::invalid(format!("the {what} `{}` of {} {outcome}", self.name().escape_debug(), self.file))
+        let subject = match self.name() {
+            "" => format!("a {what}"),
+            name => format!("the {what} `{}`", name.escape_debug()),
+        };
+        Error::invalid(format!("{subject} of {} {outcome}", self.file))
             .with_violations(violations)
             .with_context("file", self.file.clone())
     }
@@ -233,6 +237,7 @@ impl Document {
         let (line, column) = self.position("kind");
         let what = match kind {
             Some(kind) => format!("documents of kind `{}` are not for trainer", kind.escape_debug()),
+            None if self.value.get("kind").is_some_and(|kind| !kind.is_null()) => "a `kind` is text".to_owned(),
             None if self.value.is_object() => "this document has no `kind`".to_owned(),
             None => "this document is no object".to_owned(),
         };
@@ -564,6 +569,7 @@ mod tests {
         assert!(tab.starts_with("job.yaml:3:") && tab.contains("tab"), "{tab}");
         assert_eq!(message("kind: Pod\n"), "job.yaml:1:1: documents of kind `Pod` are not for trainer");
         assert_eq!(message("a: b\n"), "job.yaml:1:1: this document has no `kind`");
+        assert_eq!(message("kind: 5\n"), "job.yaml:1:1: a `kind` is text");
         assert_eq!(message("- a\n"), "job.yaml:1:1: this document is no object");
         assert_eq!(message("# nothing\n"), "job.yaml has no document");
         assert!(message("kind: [TrainJob\n").starts_with("job.yaml:"));

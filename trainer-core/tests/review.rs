@@ -332,7 +332,7 @@ fn a_violation_is_located_in_the_file() {
     let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);
     let mut rejection = rejection(&text, RUNTIME);
     rejection.locate(&document);
-    assert_eq!((rejection.violations[0].line, rejection.violations[0].column), (Some(7), Some(5)));
+    assert_eq!((rejection.violations[0].line, rejection.violations[0].column), (Some(8), Some(17)));
     let error = trainer_core::Error::from(rejection);
     assert_eq!(error.hint(), Some("write it in quotes: numbers, `true` and `yes` aren't text in YAML"));
 }
@@ -348,4 +348,97 @@ fn a_rejection_has_the_stable_form() {
         (&"V16".into(), &"spec.trainer.env".into(), &"Invalid value".into())
     );
     assert_eq!(violation["message"], "must not have reserved envs, invalid envs configured: [PET_NNODES]");
+}
+
+/// `line:column: …` of each objection to a job of one line for each of `parts`, from line 3 on.
+fn located(parts: &[&str], runtime: &str) -> Vec<String> {
+    let text = format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\n{}\n", parts.join("\n"));
+    let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);
+    let runtime = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
+    let Verdict::Rejected(mut rejection) = review(&document.value, Some(&runtime.value)) else { return Vec::new() };
+    rejection.locate(&document);
+    let line = |violation: &trainer_core::Violation| match violation.line.zip(violation.column) {
+        Some((line, column)) => format!("{line}:{column}: {violation}"),
+        None => violation.to_string(),
+    };
+    rejection.violations.iter().map(line).collect()
+}
+
+#[test]
+fn what_has_the_wrong_type_is_said_of_the_field_that_has_it() {
+    const SPEC: &str = "spec: {runtimeRef: {name: r}}";
+    for (metadata, said) in [
+        (
+            "{name: 5}",
+            "3:12: metadata.name: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.name of type string",
+        ),
+        (
+            "foo",
+            "3:1: metadata: json: cannot unmarshal string into Go struct field TrainJob.metadata of type v1.ObjectMeta",
+        ),
+        (
+            "[x]",
+            "3:1: metadata: json: cannot unmarshal array into Go struct field TrainJob.metadata of type v1.ObjectMeta",
+        ),
+        (
+            "{name: a, uid: 7}",
+            "3:21: metadata.uid: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.uid of type string",
+        ),
+        (
+            "{name: a, labels: x}",
+            "3:21: metadata.labels: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
+        (
+            "{name: a, labels: {b: c, d: 1}}",
+            "3:36: metadata.labels[d]: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            "{name: a, creationTimestamp: lots}",
+            "3:21: metadata.creationTimestamp: parsing time \"lots\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"lots\" as \"2006\"",
+        ),
+        (
+            "{name: a, generation: x}",
+            "3:21: metadata.generation: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.generation of type int64",
+        ),
+        (
+            "{name: a, finalizers: x}",
+            "3:21: metadata.finalizers: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.finalizers of type []string",
+        ),
+    ] {
+        assert_eq!(located(&[&format!("metadata: {metadata}"), SPEC], RUNTIME), [said], "{metadata}");
+    }
+    let name = "metadata: {name: a}";
+    let cpu = "spec: {runtimeRef: {name: r}, trainer: {resourcesPerNode: {limits: {cpu: lots}}}}";
+    let said = &located(&[name, cpu], RUNTIME)[0];
+    assert!(said.starts_with("4:69: spec.trainer.resourcesPerNode.limits[cpu]: quantities must"), "{said}");
+    let env = "spec: {runtimeRef: {name: r}, trainer: {env: [{name: A}, {name: B, value: 1}]}}";
+    let said = &located(&[name, env], RUNTIME)[0];
+    assert!(said.starts_with("4:68: spec.trainer.env[1].value: json: cannot unmarshal number"), "{said}");
+    let many = "spec: {runtimeRef: {name: r}, trainer: {numNodes: 2000000000}}";
+    let said = &located(&[name, many], RUNTIME)[0];
+    assert!(said.starts_with("4:41: spec.trainer.numNodes: the step `node` has 2000000000 nodes"), "{said}");
+    assert_eq!(located(&[name], RUNTIME), ["1:1: spec.runtimeRef.name: unsupported runtime: "]);
+}
+
+#[test]
+fn objections_without_a_field_have_their_place_all_the_same() {
+    const SPEC: &str = "spec: {runtimeRef: {name: r}}";
+    let name = located(&["metadata: {labels: {}, name: Bad_1}", SPEC], RUNTIME);
+    assert_eq!(name[1], "3:24: metadata.name must match RFC 1035 DNS label format");
+    let label = located(&["metadata: {name: a, labels: {a: b, c: d e}}", SPEC], RUNTIME);
+    assert!(label[0].starts_with("3:36: metadata.labels: Invalid value: \"d e\": a valid label"), "{label:?}");
+    let namespace = located(&["metadata: {name: a, namespace: Foo}", SPEC], RUNTIME);
+    assert!(namespace[0].starts_with("3:21: metadata.namespace: Invalid value: \"Foo\": a lowercase RFC 1123"));
+    let image = located(&["metadata: {name: a}", SPEC], &RUNTIME.replace(", image: i", ""));
+    assert_eq!(image, ["in the Job made for step `node`: spec.template.spec.containers[0].image: Required value"]);
+}
+
+#[test]
+fn a_name_that_the_server_makes_is_reviewed_with_one_as_long() {
+    let with = |stem: &str| {
+        located(&[&format!("metadata: {{generateName: {stem}}}"), "spec: {runtimeRef: {name: r}}"], RUNTIME)
+    };
+    assert_eq!(with("a-"), [""; 0]);
+    assert_eq!(with("Bad-")[0], "1:1: metadata.name must match RFC 1035 DNS label format");
+    assert!(with(&"a".repeat(80))[0].contains("too long"), "{:?}", with(&"a".repeat(80)));
 }

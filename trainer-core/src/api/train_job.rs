@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{API_VERSION, Rest};
-use crate::JobName;
+use crate::{Error, JobName, Result};
 
 /// A training job as a user describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,18 @@ impl TrainJob {
             status: None,
             rest: Rest::new(),
         }
+    }
+
+    /// Its name.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no name of a job; `Unsupported` if a server is to make one up.
+    pub fn job_name(&self) -> Result<JobName> {
+        let name = self.metadata.name.as_deref().unwrap_or_default();
+        if name.is_empty() && self.metadata.rest.contains_key("generateName") {
+            return Err(Error::unsupported("generateName is not supported here").with_hint("give a `metadata.name`"));
+        }
+        name.parse()
     }
 }
 

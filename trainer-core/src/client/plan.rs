@@ -43,7 +43,7 @@ pub(super) async fn plan(
         }
     };
     let runtime = found?;
-    let name = request.job.metadata.name.as_deref().unwrap_or_default().parse()?;
+    let name = request.job.job_name()?;
     let mut plan = plan::plan(&request.job, &runtime)?;
     for warning in warnings {
         if !plan.warnings.contains(&warning) {

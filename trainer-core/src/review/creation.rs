@@ -12,7 +12,11 @@ pub(super) fn check(job: &TrainJob, runtime: &Runtime) -> Vec<Violation> {
     let assembly = match assembly::assemble(job, runtime) {
         Ok(Ok(assembly)) => assembly,
         Ok(Err(violation)) => return vec![*violation],
-        Err(error) => return vec![Violation::new("trainer:plan", None, error.to_string())],
+        Err(error) => {
+            let violation = Violation::new("trainer:plan", None, error.to_string());
+            let asked = job.spec.trainer.as_ref().is_some_and(|trainer| trainer.num_nodes.is_some());
+            return vec![if asked { violation.at("spec.trainer.numNodes") } else { violation }];
+        }
     };
     [jobset::merge, jobset::structure, jobset::check, pods::check]
         .into_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{invalid, names};
+use super::{invalid, names, schema};
 use crate::Violation;
 
 /// Bytes of all annotations together, at most.
@@ -24,6 +24,10 @@ pub(super) fn check(document: &Value) -> Vec<Violation> {
             let objections = names::subdomain(name).into_iter();
             found.extend(objections.map(|objection| invalid("crd:name", "metadata.name", json!(name), objection)));
         }
+    }
+    if let Some(namespace) = metadata["namespace"].as_str().filter(|namespace| !namespace.is_empty()) {
+        let objections = names::label_1123(namespace).into_iter();
+        found.extend(objections.map(|said| invalid("crd:metadata", "metadata.namespace", json!(namespace), said)));
     }
     for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
         let field = "metadata.labels";
@@ -69,22 +73,63 @@ pub(super) fn job_name(job: &Value) -> Vec<Violation> {
     found
 }
 
-/// Labels and annotations that aren't text: refused when the document is decoded.
-pub(super) fn wrong_type(document: &Value) -> Option<Violation> {
-    for field in ["labels", "annotations"] {
-        for (_, value) in document["metadata"][field].as_object().into_iter().flatten() {
-            let given = match value {
-                Value::String(_) | Value::Null => continue,
-                Value::Bool(_) => "bool",
-                Value::Number(_) => "number",
-                Value::Array(_) => "array",
-                Value::Object(_) => "object",
-            };
-            let message = format!(
-                "json: cannot unmarshal {given} into Go struct field ObjectMeta.metadata.{field} of type string"
-            );
-            return Some(Violation::new("crd:types", None, message).hint("write it in quotes"));
-        }
+/// The name that the server would have made of `generateName`, or one that is as long.
+pub(super) fn generate_name(job: &mut Value) {
+    let metadata = &job["metadata"];
+    if metadata["name"].as_str().is_some_and(|name| !name.is_empty()) {
+        return;
     }
-    None
+    if let Some(stem) = metadata["generateName"].as_str().filter(|stem| !stem.is_empty()) {
+        let kept: String = stem.chars().take(63 - GENERATED.len()).collect();
+        job["metadata"]["name"] = Value::from(kept + GENERATED);
+    }
+}
+
+/// As many letters as the server adds.
+const GENERATED: &str = "xxxxx";
+
+/// Wrong types: refused when the document is decoded.
+pub(super) fn wrong_type(document: &Value) -> Option<Violation> {
+    const TEXT: [&str; 6] = ["generateName", "name", "namespace", "resourceVersion", "selfLink", "uid"];
+    let refuse = |value: &Value, owner: &str, path: &str, place: String, wanted: &str| {
+        let given = match value {
+            Value::Null => return None,
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let message = format!("json: cannot unmarshal {given} into Go struct field {owner}.{path} of type {wanted}");
+        let violation = Violation::new("crd:types", None, message).at(place);
+        let quotes = wanted == "string" && (value.is_number() || value.is_boolean());
+        Some(if quotes { violation.hint("write it in quotes") } else { violation })
+    };
+    let metadata = &document["metadata"];
+    let Some(fields) = metadata.as_object() else {
+        let owner = document["kind"].as_str().unwrap_or_default();
+        return refuse(metadata, owner, "metadata", "metadata".to_owned(), "v1.ObjectMeta");
+    };
+    fields.iter().find_map(|(field, value)| {
+        let path = format!("metadata.{field}");
+        let object = |wanted| refuse(value, "ObjectMeta", &path, path.clone(), wanted);
+        match field.as_str() {
+            "labels" | "annotations" => match value.as_object() {
+                None => object("map[string]string"),
+                Some(entries) => entries
+                    .iter()
+                    .filter(|(_, value)| !value.is_string())
+                    .find_map(|(key, value)| refuse(value, "ObjectMeta", &path, format!("{path}[{key}]"), "string")),
+            },
+            text if TEXT.contains(&text) && !value.is_string() => object("string"),
+            "generation" if !value.is_i64() => object("int64"),
+            "finalizers" if !value.is_array() => object("[]string"),
+            "ownerReferences" if !value.is_array() => object("[]v1.OwnerReference"),
+            "creationTimestamp" | "deletionTimestamp" if !value.is_null() => {
+                let message = schema::metadata_time(value, field)?;
+                Some(Violation::new("crd:types", None, message).at(path))
+            }
+            _ => None,
+        }
+    })
 }

@@ -14,7 +14,7 @@
 //! | quotas, limit ranges, pod security, admission policies, permissions | each cluster has its own |
 //! | `already exists`, conflicts of resource versions and field owners | a matter of the moment; the backend's answer is the true one |
 //! | the size of the whole object (etcd's bound, about 1.5 MiB) | that of the stored form, with fields that the server adds |
-//! | `metadata`: `namespace`, `finalizers`, `ownerReferences`, the length of `generateName` | nothing of ours writes them but the namespace, which the backend's configuration has parsed |
+//! | `metadata`: `finalizers`, `ownerReferences`, the length of `generateName` | nothing of ours writes them |
 //! | a pod's affinity, topology spread, probes, security contexts, and what is inside a volume: bounds and forms beyond their types | hundreds of rules of Kubernetes' own that change with its version |
 //! | mount paths and port names that occur twice in a container, host ports that clash | the same |
 //! | `podFailurePolicy`, `successPolicy` of a Job | the same |
@@ -246,13 +246,14 @@ impl Review {
             // A status that comes with an object is dropped, whatever it says.
             fields.shift_remove("status");
         }
-        if let Some(message) = schema.decode_error(&job) {
-            refuse(vec![wrong_type(message)])?;
+        if let Some(found) = schema.decode_error(&job) {
+            refuse(vec![wrong_type(found.message).at(found.place)])?;
         }
 
         let mut found = metadata::check(&job);
         let structure = schema.check(&job);
         found.extend(structure.violations);
+        metadata::generate_name(&mut job);
         if !structure.too_broken_for_rules {
             found.extend(metadata::job_name(&job));
             found.extend(initializer::storage_uris(&job));

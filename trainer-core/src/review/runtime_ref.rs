@@ -24,9 +24,14 @@ pub(super) fn check(job: &TrainJob, runtime: Option<&Value>) -> Result<(), Box<V
         }
         _ => {
             let named = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-            let unknown = Violation::new("V1", None, format!("unsupported runtime: {named}"))
-                .hint("kind is ClusterTrainingRuntime or TrainingRuntime, apiGroup is trainer.kubeflow.org");
-            return Err(Box::new(unknown));
+            let (place, hint) = if reference.name.is_empty() {
+                ("spec.runtimeRef.name", "it says which runtime the job builds on: `trainer runtimes` lists them")
+            } else {
+                let place = if group == GROUP { "spec.runtimeRef.kind" } else { "spec.runtimeRef.apiGroup" };
+                (place, "kind is ClusterTrainingRuntime or TrainingRuntime, apiGroup is trainer.kubeflow.org")
+            };
+            let unknown = Violation::new("V1", None, format!("unsupported runtime: {named}"));
+            return Err(Box::new(unknown.at(place).hint(hint)));
         }
     };
     if runtime.is_some_and(|runtime| is_meant(reference, job, runtime)) {

@@ -7,11 +7,11 @@ use crate::api::Quantity;
 
 /// The first error, as the controller would meet it: it reads fields in the order of the alphabet, goes on after
 /// a wrong type, and stops at a quantity or time that it can't parse.
-pub(super) fn error(schema: &Schema, document: &Value) -> Option<String> {
+pub(super) fn error(schema: &Schema, document: &Value) -> Option<WrongType> {
     let mut decoder = Decoder::default();
     // `metadata` is the API server's, and a job that is created has no status.
     if let (Some(node), Some(spec)) = (schema.properties.get("spec"), document.get("spec")) {
-        let place = Place { owner: "TrainJob", path: "spec" };
+        let place = Place { owner: "TrainJob", path: "spec", at: "spec" };
         if let Err(error) = decoder.decode(node.get(), spec, place) {
             return Some(error);
         }
@@ -19,44 +19,68 @@ pub(super) fn error(schema: &Schema, document: &Value) -> Option<String> {
     decoder.wrong_type
 }
 
-#[derive(Default)]
-struct Decoder {
-    wrong_type: Option<String>,
+/// What a field can't be decoded for.
+#[derive(Debug)]
+pub(in crate::review) struct WrongType {
+    /// In the words of Go's JSON.
+    pub(in crate::review) message: String,
+    /// The field, where the words don't say it exactly.
+    pub(in crate::review) place: String,
 }
 
-/// The Go struct that holds a field, and the field's path.
+#[derive(Default)]
+struct Decoder {
+    wrong_type: Option<WrongType>,
+}
+
+/// The Go struct that holds a field, the field's path as Go prints it, and where it is.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     owner: &'a str,
     path: &'a str,
+    at: &'a str,
+}
+
+impl Place<'_> {
+    fn refuse(self, message: String) -> WrongType {
+        WrongType { message, place: self.at.to_owned() }
+    }
+}
+
+/// What is wrong with the time `value` of the field `metadata.<field>`.
+pub(in crate::review) fn metadata_time(value: &Value, field: &str) -> Option<String> {
+    let path = format!("metadata.{field}");
+    time(value, Place { owner: "ObjectMeta", path: &path, at: &path }).err()
 }
 
 impl Decoder {
     /// # Errors
     /// What stops the decoder.
-    fn decode(&mut self, schema: &Schema, value: &Value, place: Place<'_>) -> Result<(), String> {
+    fn decode(&mut self, schema: &Schema, value: &Value, place: Place<'_>) -> Result<(), WrongType> {
         match (schema.kind, value) {
             (_, Value::Null) => {}
-            (Kind::Quantity, _) => quantity(value)?,
-            (Kind::DateTime, _) => time(value, place)?,
+            (Kind::Quantity, _) => quantity(value).map_err(|message| place.refuse(message))?,
+            (Kind::DateTime, _) => time(value, place).map_err(|message| place.refuse(message))?,
             (Kind::Object, Value::Object(fields)) => {
                 let mut keys: Vec<&String> = fields.keys().collect();
                 keys.sort();
                 let owner = schema.go.as_deref().map_or(place.owner, |go| go.rsplit('.').next().unwrap_or(go));
                 for key in keys {
                     if let Some(node) = schema.properties.get(key) {
-                        let path = join(place.path, key);
-                        self.decode(node.get(), &fields[key], Place { owner, path: &path })?;
+                        let (path, at) = (join(place.path, key), join(place.at, key));
+                        self.decode(node.get(), &fields[key], Place { owner, path: &path, at: &at })?;
                     } else if let Some(node) = &schema.values {
                         // A map's values have the path of the map.
-                        self.decode(node.get(), &fields[key], place)?;
+                        let at = format!("{}[{key}]", place.at);
+                        self.decode(node.get(), &fields[key], Place { at: &at, ..place })?;
                     }
                 }
             }
             (Kind::Array, Value::Array(items)) => {
                 if let Some(node) = &schema.items {
-                    for item in items {
-                        self.decode(node.get(), item, place)?;
+                    for (index, item) in items.iter().enumerate() {
+                        let at = format!("{}[{index}]", place.at);
+                        self.decode(node.get(), item, Place { at: &at, ..place })?;
                     }
                 }
             }
@@ -73,11 +97,11 @@ impl Decoder {
                     value => json_type(value).to_owned(),
                 };
                 self.wrong_type.get_or_insert_with(|| {
-                    let Place { owner, path } = place;
-                    format!(
+                    let Place { owner, path, .. } = place;
+                    place.refuse(format!(
                         "json: cannot unmarshal {given} into Go struct field {owner}.{path} of type {}",
                         go_type(schema)
-                    )
+                    ))
                 });
             }
         }
@@ -144,7 +168,7 @@ const LAYOUT: [(&str, usize); 12] = [
     ("Z07:00", 0),
 ];
 
-fn time(value: &Value, Place { owner, path }: Place<'_>) -> Result<(), String> {
+fn time(value: &Value, Place { owner, path, .. }: Place<'_>) -> Result<(), String> {
     let Value::String(text) = value else {
         let given = json_type(value);
         return Err(format!("json: cannot unmarshal {given} into Go struct field {owner}.{path} of type string"));

@@ -16,6 +16,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use crate::Violation;
+use decode::WrongType;
+pub(super) use decode::metadata_time;
 pub(crate) use shape::Shape;
 
 /// Objections to the structure of a document.
@@ -54,7 +56,7 @@ impl Document {
     }
 
     /// The first field that the controller can't decode, in the words of Go's JSON.
-    pub(super) fn decode_error(self, document: &Value) -> Option<String> {
+    pub(super) fn decode_error(self, document: &Value) -> Option<WrongType> {
         decode::error(self.0.get(), document)
     }
 
