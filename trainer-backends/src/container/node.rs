@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use bollard::query_parameters::AttachContainerOptions;
-use tokio::{io::simplex, sync::watch};
+use tokio::{io::duplex, sync::watch};
 use trainer_core::{
     Result,
     job::{NodeExit, OutputStream, Severity},
@@ -75,8 +75,8 @@ impl ContainerNode {
     }
 
     fn follow(engine: Engine, stages: Vec<Stage>, diary: Diary, seen: Seen, first: Option<Chunks>) -> Self {
-        let (stdout, to_stdout) = simplex(PIPE);
-        let (stderr, to_stderr) = simplex(PIPE);
+        let (stdout, to_stdout) = duplex(PIPE);
+        let (stderr, to_stderr) = duplex(PIPE);
         let course = Arc::new(Course {
             stages,
             current: AtomicUsize::new(0),

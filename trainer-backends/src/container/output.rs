@@ -5,7 +5,7 @@ use std::{borrow::Cow, pin::Pin, time::Duration};
 use bollard::{container::LogOutput, errors::Error as EngineError, query_parameters::LogsOptions};
 use futures_util::{Stream, StreamExt as _};
 use tokio::{
-    io::{AsyncWriteExt as _, SimplexStream, WriteHalf},
+    io::{AsyncWriteExt as _, DuplexStream},
     time::timeout,
 };
 use trainer_supervisor::Seen;
@@ -31,7 +31,7 @@ const FIRST_WORDS: usize = 200;
 
 /// Where the output of a node goes. What its log has already is left out.
 pub(super) struct Outlets {
-    pipes: [WriteHalf<SimplexStream>; 2],
+    pipes: [DuplexStream; 2],
     /// How many bytes of the present container have come.
     position: [u64; 2],
     /// How many bytes of the node's output, from its beginning, are in the log already.
@@ -41,7 +41,7 @@ pub(super) struct Outlets {
 }
 
 impl Outlets {
-    pub(super) fn new(stdout: WriteHalf<SimplexStream>, stderr: WriteHalf<SimplexStream>, seen: Seen) -> Self {
+    pub(super) fn new(stdout: DuplexStream, stderr: DuplexStream, seen: Seen) -> Self {
         Self { pipes: [stdout, stderr], position: [0; 2], skip: [seen.stdout, seen.stderr], first_words: Vec::new() }
     }
 
