@@ -115,12 +115,15 @@ fn check_annotations(job: &TrainJob, document: &Document) -> Result<()> {
 pub(super) fn accept_change(document: &Document, there: &TrainJob, runtime: &Runtime) -> Result<()> {
     let runtime = serde_json::json!(runtime);
     match review_update(&serde_json::json!(there), &document.value, Some(&runtime)) {
-        Verdict::Rejected(rejection) => {
-            let is_final = rejection.violations.iter().any(|violation| violation.rule == "crd:immutable");
+        Verdict::Rejected(mut rejection) => {
+            let hint = format!("give this one another name, or `trainer delete {}` first", document.name());
+            let mut is_final = false;
+            for violation in rejection.violations.iter_mut().filter(|violation| violation.rule == "crd:immutable") {
+                violation.hint = Some(hint.clone());
+                is_final = true;
+            }
             let error = rejection.of(document);
-            let name = document.value["metadata"]["name"].as_str().unwrap_or_default();
-            let hint = || format!("give this one another name, or `trainer delete {name}` first");
-            Err(if is_final { error.with_hint(hint()) } else { error })
+            Err(if is_final { error.with_hint(hint) } else { error })
         }
         Verdict::Accepted { .. } => Ok(()),
     }

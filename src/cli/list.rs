@@ -41,9 +41,12 @@ impl List {
             Some(Format::Json) => write_json(&as_list(&jobs))?,
             Some(Format::Yaml) => write_yaml(&as_list(&jobs))?,
             Some(Format::Name) => jobs.iter().try_for_each(|job| writeln!(out(), "{}", job.name))?,
-            Some(Format::Wide) => write_wide(&jobs)?,
+            Some(Format::Wide) => write_table(&jobs, COLUMNS)?,
             None if jobs.is_empty() => say(format_args!("no jobs")),
-            None => write_table(&jobs)?,
+            None => {
+                let [name, phase, nodes, age, backend, ..] = COLUMNS;
+                write_table(&jobs, [name, phase, nodes, age, backend])?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -83,33 +86,22 @@ fn as_list(jobs: &[Job]) -> serde_json::Value {
     json!({ "apiVersion": "v1", "kind": "List", "items": items })
 }
 
-fn write_table(jobs: &[Job]) -> Outcome<()> {
-    let rows = jobs.iter().map(|job| {
-        [
-            Cell::plain(job.name.as_str()),
-            Cell::styled(job.phase.as_str(), phase::style(job.phase)),
-            Cell::plain(phase::nodes(job).to_string()),
-            Cell::plain(human::age(job.created)),
-            Cell::plain(&job.backend),
-        ]
-    });
-    Ok(table::write(out(), ["NAME", "PHASE", "NODES", "AGE", "BACKEND"], rows)?)
-}
+/// A column: its heading, and what a job has in it.
+type Column = (&'static str, fn(&Job) -> Cell);
 
-fn write_wide(jobs: &[Job]) -> Outcome<()> {
-    let rows = jobs.iter().map(|job| {
-        [
-            Cell::plain(job.name.as_str()),
-            Cell::styled(job.phase.as_str(), phase::style(job.phase)),
-            Cell::plain(phase::nodes(job).to_string()),
-            Cell::plain(human::age(job.created)),
-            Cell::plain(&job.backend),
-            Cell::plain(&job.object.spec.runtime_ref.name),
-            Cell::plain(human::took(job)),
-            Cell::plain(job.attempt.to_string()),
-            Cell::plain(job.reason.as_deref().unwrap_or_default()),
-        ]
-    });
-    let header = ["NAME", "PHASE", "NODES", "AGE", "BACKEND", "RUNTIME", "TOOK", "ATTEMPT", "REASON"];
-    Ok(table::write(out(), header, rows)?)
+const COLUMNS: [Column; 9] = [
+    ("NAME", |job| Cell::plain(job.name.as_str())),
+    ("PHASE", |job| Cell::styled(job.phase.as_str(), phase::style(job.phase))),
+    ("NODES", |job| Cell::plain(phase::nodes(job).to_string())),
+    ("AGE", |job| Cell::plain(human::age(job.created))),
+    ("BACKEND", |job| Cell::plain(&job.backend)),
+    ("RUNTIME", |job| Cell::plain(&job.object.spec.runtime_ref.name)),
+    ("TOOK", |job| Cell::plain(human::took(job))),
+    ("ATTEMPT", |job| Cell::plain(job.attempt.to_string())),
+    ("REASON", |job| Cell::plain(job.reason.as_deref().unwrap_or_default())),
+];
+
+fn write_table<const N: usize>(jobs: &[Job], columns: [Column; N]) -> Outcome<()> {
+    let rows = jobs.iter().map(|job| columns.map(|(_, cell)| cell(job)));
+    Ok(table::write(out(), columns.map(|(heading, _)| heading), rows)?)
 }

@@ -28,6 +28,9 @@ pub(super) struct Runtimes {
     #[command(subcommand)]
     command: Option<Show>,
 
+    /// Show this one, as `show NAME` does
+    name: Option<String>,
+
     #[command(flatten)]
     form: Form,
 
@@ -52,9 +55,14 @@ enum Show {
 
 impl Runtimes {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
-        match self.command {
-            None => list(&all(app, &self.target).await?, self.form)?,
-            Some(Show::Show { name, form, target }) => show(&all(app, &target).await?, &name, form)?,
+        let (name, form, target) = match self.command {
+            Some(Show::Show { name, form, target }) => (Some(name), form, target),
+            None => (self.name, self.form, self.target),
+        };
+        let all = all(app, &target).await?;
+        match name {
+            Some(name) => show(&all, &name, form)?,
+            None => list(&all, form)?,
         }
         Ok(ExitCode::SUCCESS)
     }

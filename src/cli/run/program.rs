@@ -131,6 +131,13 @@ pub(super) fn starts_processes(runtime: &Runtime) -> bool {
     has_policy(runtime, &["torch", "mpi", "flux"])
 }
 
+/// Whether a script of the user's is what all nodes under `runtime` run: not so where steps have programs of their own
+/// (initializers), nor where the command is run once and starts the others (`mpirun`, `flux run`).
+pub(super) fn takes_scripts(runtime: &Runtime) -> bool {
+    let steps = runtime.spec.template.as_ref().and_then(|template| template["spec"]["replicatedJobs"].as_array());
+    steps.is_some_and(|steps| steps.len() == 1) && !has_policy(runtime, &["mpi", "flux"])
+}
+
 fn has_policy(runtime: &Runtime, names: &[&str]) -> bool {
     runtime.spec.ml_policy.as_ref().is_some_and(|policy| names.iter().any(|name| policy.get(name).is_some()))
 }
@@ -244,6 +251,13 @@ mod tests {
         let program = read("train.py").unwrap();
         let all = RuntimeCatalog::builtin();
         assert_eq!(program.suggestions(folder.path(), all.iter()), ["jax-distributed"]);
+    }
+
+    #[test]
+    fn a_script_is_offered_the_runtimes_that_run_it_on_every_node() {
+        let catalog = RuntimeCatalog::builtin();
+        let offered: Vec<_> = catalog.iter().filter(|runtime| takes_scripts(runtime)).map(Runtime::name).collect();
+        assert_eq!(offered, ["plain", "torch-distributed", "jax-distributed", "xgboost-distributed"]);
     }
 
     #[test]

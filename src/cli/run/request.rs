@@ -18,7 +18,7 @@ use trainer_core::{
 
 use super::{
     Run, environment, job_name, misplaced,
-    program::{Program, Words, is_torch, starts_processes},
+    program::{Program, Words, is_torch, starts_processes, takes_scripts},
     source,
 };
 use crate::cli::{Cli, failure::warn, progress};
@@ -127,10 +127,11 @@ fn processes(plan: &LaunchPlan) -> String {
 fn runtime<'a>(run: &Run, program: &Program, folder: &Path, all: &'a RuntimeCatalog) -> Result<&'a Runtime> {
     let several = run.nodes.is_some_and(|nodes| nodes > 1);
     let suggestion = |fits: fn(&Runtime) -> bool| match program
-        .suggestions(folder, all.iter().filter(|runtime| fits(runtime)))[..]
+        .suggestions(folder, all.iter().filter(|runtime| takes_scripts(runtime) && fits(runtime)))[..]
     {
         [] => {
-            let names: Vec<_> = all.iter().filter(|runtime| fits(runtime)).map(Runtime::name).collect();
+            let fitting = all.iter().filter(|runtime| takes_scripts(runtime) && fits(runtime));
+            let names: Vec<_> = fitting.map(Runtime::name).collect();
             format!("`--runtime NAME`, where NAME is one of {}", names.join(", "))
         }
         [one] => format!("the script looks like `--runtime {one}`"),

@@ -47,10 +47,8 @@ impl JobNetwork {
         let address = self.address(plan, node).map(|address| address.to_string());
         EndpointSettings {
             aliases: Some(aliases(plan, node)),
-            ipam_config: address.map(|address| EndpointIpamConfig {
-                ipv4_address: Some(address),
-                ..EndpointIpamConfig::default()
-            }),
+            ipam_config: address
+                .map(|address| EndpointIpamConfig { ipv4_address: Some(address), ..EndpointIpamConfig::default() }),
             ..EndpointSettings::default()
         }
     }
@@ -59,7 +57,9 @@ impl JobNetwork {
     pub(super) fn hosts(&self, plan: &LaunchPlan) -> Vec<String> {
         let nodes = plan.steps.iter().flat_map(|step| &step.nodes);
         let known = nodes.filter_map(|node| Some((node, self.address(plan, node)?)));
-        known.flat_map(|(node, address)| aliases(plan, node).into_iter().map(move |name| format!("{name}:{address}"))).collect()
+        known
+            .flat_map(|(node, address)| aliases(plan, node).into_iter().map(move |name| format!("{name}:{address}")))
+            .collect()
     }
 
     /// The gateway has the first address of the network, nodes those behind it.

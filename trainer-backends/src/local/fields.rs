@@ -186,10 +186,14 @@ fn review_container(step: &PlannedStep, container: &Container) -> Result<()> {
     let of_step = |what: &str| format!("{what} (step `{}`)", step.name);
     if container.command.is_empty() {
         let image = container.image.as_deref().unwrap_or("an image");
+        let hint = match step.ancestor.as_deref() {
+            Some("trainer") => "give a script or a command line, or set `spec.trainer.command`",
+            _ => "choose a runtime without this step, and have the program fetch data and model, or another backend",
+        };
         return Err(Error::unsupported(of_step(&format!(
             "there is no command, and the one in {image} is not on this machine"
         )))
-        .with_hint("give a script or a command line, or set `spec.trainer.command`"));
+        .with_hint(hint));
     }
     if let Some(reserved) = ["TRAINER_JOB_UID", "TRAINER_STEP", "TRAINER_NODE"]
         .into_iter()

@@ -18,10 +18,7 @@ pub(super) fn storage_uris(job: &Value) -> Vec<Violation> {
         {
             let field = format!("spec.initializer.{kind}.storageUri");
             let message = "storageUri may be empty, or it must be a valid URI (scheme://...)";
-            found.push(
-                invalid("crd:storageUri", &field, json!(uri), message)
-                    .hint("hf://OWNER/NAME and s3://BUCKET/PATH work"),
-            );
+            found.push(invalid("crd:storageUri", &field, json!(uri), message));
         }
     }
     found

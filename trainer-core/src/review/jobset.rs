@@ -26,10 +26,7 @@ pub(super) fn merge(assembly: &Assembly) -> Vec<Violation> {
                 step.name, container.name
             );
             let message = format!("duplicate entries for key [containerPort={number},protocol={protocol:?}]");
-            found.push(
-                Violation::new("jobset:ports", Some(field), message)
-                    .hint("give each port of the container a name: ports without one count as the same"),
-            );
+            found.push(Violation::new("jobset:ports", Some(field), message));
         }
     }
     found

@@ -58,11 +58,7 @@ pub(super) fn job_name(job: &Value) -> Vec<Violation> {
     let Some(name) = job["metadata"]["name"].as_str() else { return Vec::new() };
     let mut found = Vec::new();
     let mut object = |message: &str| {
-        found.push(
-            Violation::new("crd:name", Some("<nil>".to_owned()), message)
-                .kind("Invalid value")
-                .hint("a name like `llama-ft-2` works"),
-        );
+        found.push(Violation::new("crd:name", Some("<nil>".to_owned()), message).kind("Invalid value"));
     };
     if !names::is_label_1035(name) {
         object("metadata.name must match RFC 1035 DNS label format");

@@ -24,6 +24,7 @@
 
 mod creation;
 mod flux;
+mod hints;
 mod initializer;
 mod jobset;
 mod metadata;
@@ -178,24 +179,6 @@ fn field_in_words(message: &str) -> Option<&str> {
     field.split_once(' ')?.0.split_once('.').map(|(_, path)| path)
 }
 
-/// A type that the controller can't decode, with what was probably meant.
-fn wrong_type(message: String) -> Violation {
-    let hint = if message.contains("numProcPerNode") {
-        Some("a number; without it there is a process for each GPU, or else for each CPU")
-    } else if message.ends_with("of type string") {
-        Some("write it in quotes: numbers, `true` and `yes` aren't text in YAML")
-    } else if message.ends_with("of type []string") {
-        Some("write a list: [first, second]")
-    } else {
-        None
-    };
-    let violation = Violation::new("crd:types", None, message);
-    match hint {
-        Some(hint) => violation.hint(hint),
-        None => violation,
-    }
-}
-
 #[derive(Default)]
 struct Review {
     /// The job before the change, if it is a change.
@@ -212,6 +195,7 @@ impl Review {
             Ok(()) => Verdict::Accepted { warnings: self.warnings },
             Err(Stop(stage, mut violations)) => {
                 let mut seen: Vec<Violation> = Vec::new();
+                violations.iter_mut().for_each(hints::complete);
                 violations.retain(|violation| {
                     let new = !seen.contains(violation);
                     if new {
@@ -247,7 +231,7 @@ impl Review {
             fields.shift_remove("status");
         }
         if let Some(found) = schema.decode_error(&job) {
-            refuse(vec![wrong_type(found.message).at(found.place)])?;
+            refuse(vec![Violation::new("crd:types", None, found.message).at(found.place)])?;
         }
 
         let mut found = metadata::check(&job);

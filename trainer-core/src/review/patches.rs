@@ -20,10 +20,7 @@ pub(super) fn check(job: &TrainJob) -> Vec<Violation> {
                 let has_env = container["env"].as_array().is_some_and(|env| !env.is_empty());
                 if has_env && OWN_ENV.iter().any(|name| container["name"] == *name) {
                     let message = "must not have envs for the dataset-initializer, model-initializer, node containers";
-                    found.push(
-                        invalid("V14", "spec.runtimePatches", patches.clone(), message)
-                            .hint("put them into spec.trainer.env or spec.initializer"),
-                    );
+                    found.push(invalid("V14", "spec.runtimePatches", patches.clone(), message));
                 }
             }
         }

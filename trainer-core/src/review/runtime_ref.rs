@@ -38,8 +38,7 @@ pub(super) fn check(job: &TrainJob, runtime: Option<&Value>) -> Result<(), Box<V
         return Ok(());
     }
     let message = format!("{kind}.{group} {:?} not found: {missing}", reference.name);
-    let missing = invalid("V2", field, reference_value(reference), message);
-    Err(Box::new(missing.hint("`trainer runtimes` lists the runtimes there are")))
+    Err(Box::new(invalid("V2", field, reference_value(reference), message)))
 }
 
 fn is_meant(reference: &RuntimeRef, job: &TrainJob, runtime: &Value) -> bool {

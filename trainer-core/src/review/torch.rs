@@ -67,8 +67,5 @@ pub(super) fn reserved_env(job: &TrainJob, rule: &str, reserved: &[&str]) -> Opt
         return None;
     }
     let message = format!("must not have reserved envs, invalid envs configured: [{}]", clashes.join(" "));
-    Some(
-        invalid(rule, "spec.trainer.env", json!(env), message)
-            .hint("leave them out: they are set from the number of nodes and processes"),
-    )
+    Some(invalid(rule, "spec.trainer.env", json!(env), message))
 }

@@ -80,8 +80,6 @@ pub(super) fn patches_change(old: &Value, new: &Value) -> Option<Violation> {
     let changed = patches::differ(old["spec"].get("runtimePatches"), new["spec"].get("runtimePatches"));
     (changed && !held(old) && !held(new)).then(|| {
         let message = "RuntimePatches can only be modified when the TrainJob is suspended before or after the update";
-        Violation::new("V15", Some("spec.runtimePatches".to_owned()), message)
-            .kind("Forbidden")
-            .hint("stop the job first")
+        Violation::new("V15", Some("spec.runtimePatches".to_owned()), message).kind("Forbidden")
     })
 }

@@ -13,7 +13,6 @@ pub(super) fn check(job: &TrainJob) -> Vec<Violation> {
             let field = format!("spec.trainer.env[{index}]");
             Violation::new("V21", Some(field), format!("{} is reserved for the XGBoost runtime", variable.name))
                 .kind("Forbidden")
-                .hint("leave it out: it is set from the number of nodes and GPUs")
         })
         .collect()
 }
