@@ -35,14 +35,52 @@ pub(super) enum OnInterrupt {
     Detach,
 }
 
-/// Listens for Ctrl-C from now on, which then ends nothing by itself.
+/// Who asks the command to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// Ctrl-C.
+    Key,
+    /// SIGTERM: whoever sends it wants the command to be gone, and says nothing of the job.
+    Terminate,
+}
+
+impl Interrupt {
+    /// The exit code of a command that ends by it.
+    pub(super) fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Key => INTERRUPTED,
+            Self::Terminate => 143,
+        })
+    }
+}
+
+/// What asks the command to end; it then ends nothing by itself.
+pub(super) struct Interrupts {
+    key: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    /// The next one.
+    pub(super) async fn recv(&mut self) -> Interrupt {
+        tokio::select! {
+            _ = self.key.recv() => Interrupt::Key,
+            _ = self.terminate.recv() => Interrupt::Terminate,
+        }
+    }
+}
+
+/// Listens for interrupts from now on.
 ///
 /// # Errors
 /// `Io` if that isn't possible.
-pub(super) fn interrupts() -> Result<Signal> {
-    signal(SignalKind::interrupt()).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("failed to listen for interrupts: {error}")).with_source(error)
-    })
+pub(super) fn interrupts() -> Result<Interrupts> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("failed to listen for interrupts: {error}")).with_source(error)
+        })
+    };
+    Ok(Interrupts { key: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
 }
 
 /// Shows `job` from `since` on until it settles, and returns what its end means.
@@ -51,10 +89,10 @@ pub(super) async fn follow<B: BackendRegistry>(
     job: &Job,
     since: Option<Timestamp>,
     on_interrupt: Option<OnInterrupt>,
-    mut interrupts: Signal,
+    mut interrupts: Interrupts,
 ) -> Outcome {
     let usual = if client.backend().stops_on_interrupt() { OnInterrupt::Stop } else { OnInterrupt::Detach };
-    let mut leave = Leave { name: &job.name, action: on_interrupt.unwrap_or(usual), pressed: 0 };
+    let mut leave = Leave { name: &job.name, action: on_interrupt.unwrap_or(usual), pressed: 0, last: Interrupt::Key };
     let shown = show(client, job, since, &mut leave, &mut interrupts).await;
     match shown {
         Ok(Some(last)) if leave.pressed > 0 => {
@@ -65,7 +103,7 @@ pub(super) async fn follow<B: BackendRegistry>(
             say(format_args!("{}", phase::outcome(&last)));
             Ok(phase::exit_code(&last))
         }
-        Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
+        Ok(None) => Ok(leave.last.exit_code()),
         Err(Failure::Closed) => {
             leave.say_that_it_goes_on(B::COMMAND);
             Err(Failure::Closed)
@@ -85,7 +123,7 @@ async fn show<B: BackendRegistry>(
     job: &Job,
     since: Option<Timestamp>,
     leave: &mut Leave<'_>,
-    interrupts: &mut Signal,
+    interrupts: &mut Interrupts,
 ) -> Outcome<Option<Job>> {
     let name = &job.name;
     let mut states = client.watch(name).await?;
@@ -98,9 +136,9 @@ async fn show<B: BackendRegistry>(
     while logging || settled.is_none() {
         tokio::select! {
             biased;
-            _ = interrupts.recv() => {
+            by = interrupts.recv() => {
                 lines.finish()?;
-                if !leave.interrupted(client).await? {
+                if !leave.interrupted(by, client).await? {
                     return Ok(None);
                 }
             }
@@ -163,16 +201,22 @@ fn gone(name: &JobName) -> Error {
     Error::new(ErrorKind::NotFound, format!("job `{name}` was deleted"))
 }
 
-/// What Ctrl-C does, and how often it was pressed.
+/// What Ctrl-C does, how often it was pressed, and what asked last.
 struct Leave<'a> {
     name: &'a JobName,
     action: OnInterrupt,
     pressed: u32,
+    last: Interrupt,
 }
 
 impl Leave<'_> {
     /// Whether to stay.
-    async fn interrupted<B: BackendRegistry>(&mut self, client: &TrainerClient<B>) -> Result<bool> {
+    async fn interrupted<B: BackendRegistry>(&mut self, by: Interrupt, client: &TrainerClient<B>) -> Result<bool> {
+        self.last = by;
+        if by == Interrupt::Terminate {
+            self.say_that_it_goes_on(B::COMMAND);
+            return Ok(false);
+        }
         self.pressed += 1;
         if io::stderr().is_terminal() {
             // The terminal has written ^C.

@@ -94,7 +94,7 @@ fn run<B: BackendRegistry>(command: Command) -> Outcome {
         Command::Backends(command) => command.run(&app()?),
         Command::Config(command) => command.run(&app()?),
         Command::Run(command) => block_on(command.run(&app()?)),
-        Command::Apply(command) => block_on(command.run(&app()?)),
+        Command::Apply(command) => block_on(until_interrupted(command.run(&app()?))),
         Command::Plan(command) => block_on(command.run(&app()?)),
         Command::List(command) => block_on(command.run(&app()?)),
         Command::Get(command) => block_on(command.run(&app()?)),
@@ -107,6 +107,15 @@ fn run<B: BackendRegistry>(command: Command) -> Outcome {
         Command::Prune(command) => block_on(command.run(&app()?)),
         Command::Runtimes(command) => block_on(command.run(&app()?)),
         Command::Doctor(command) => block_on(command.run(&app()?)),
+    }
+}
+
+/// `command`, given up where somebody asks for its end: what it has begun and not handed over ends with it.
+async fn until_interrupted(command: impl Future<Output = Outcome>) -> Outcome {
+    let mut interrupts = follow::interrupts()?;
+    tokio::select! {
+        outcome = command => outcome,
+        by = interrupts.recv() => Ok(by.exit_code()),
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
     app::App,
     arguments::{Form, Format, Target},
     failure::Outcome,
-    follow::{self, INTERRUPTED, OnInterrupt},
+    follow::{self, Interrupt, OnInterrupt},
     get, human, preview,
     settings::key_value,
     terminal::{out, say, write_json, write_yaml},
@@ -170,7 +170,7 @@ impl Run {
         let mut interrupts = follow::interrupts()?;
         let job = tokio::select! {
             job = client.submit_reviewed(&reviewed) => job?,
-            _ = interrupts.recv() => return Ok(interrupted(&client, reviewed.name(), B::COMMAND).await),
+            by = interrupts.recv() => return Ok(interrupted(by, &client, reviewed.name(), B::COMMAND).await),
         };
         app.remember(&job);
         if self.detach {
@@ -202,14 +202,19 @@ fn print(reviewed: &ReviewedJob, brings_runtime: bool, form: Form) -> Outcome<()
 }
 
 /// Says what an interrupt of the submission has left.
-async fn interrupted<B: BackendRegistry>(client: &TrainerClient<B>, name: &JobName, command: &str) -> ExitCode {
+async fn interrupted<B: BackendRegistry>(
+    by: Interrupt,
+    client: &TrainerClient<B>,
+    name: &JobName,
+    command: &str,
+) -> ExitCode {
     match client.get(name).await {
         Ok(Job { phase, .. }) => {
             say(format_args!("{name} has been submitted and is {phase}: `{command} stop {name}` stops it"));
         }
         Err(_) => say(format_args!("interrupted: {name} was not submitted")),
     }
-    ExitCode::from(INTERRUPTED)
+    by.exit_code()
 }
 
 /// A TrainJob counts its deadline in seconds, from 1.

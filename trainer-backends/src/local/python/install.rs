@@ -126,9 +126,11 @@ impl Installer {
             .stdin(Stdio::from(lock))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(started)?;
+        let group = Group::of(&child);
         let (sender, mut lines) = mpsc::channel(64);
         let outputs = [
             child.stdout.take().map(|output| Box::new(output) as Box<dyn AsyncRead + Send + Unpin>),
@@ -138,8 +140,9 @@ impl Installer {
             tokio::spawn(send_lines(output, sender.clone()));
         }
         drop(sender);
-        let mut last: VecDeque<String> = VecDeque::new();
+        let (mut last, mut no_network) = (VecDeque::new(), false);
         while let Some(line) = lines.recv().await {
+            no_network |= is_about_network(&line);
             if last.len() == LINES_IN_ERROR {
                 last.pop_front();
             }
@@ -147,12 +150,64 @@ impl Installer {
             progress.report(ProgressEvent::Said(line));
         }
         let status = child.wait().await.map_err(started)?;
+        group.ended();
         if status.success() {
             return Ok(());
         }
-        let said: Vec<String> = last.into();
-        Err(Error::invalid(format!("failed to {what}: {}", said.join("\n"))))
+        Err(failure(what, last.make_contiguous(), no_network))
     }
+}
+
+/// An installer and what it has started: all end with whoever waits for them.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        Self(child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)))
+    }
+
+    /// Its number may soon be somebody else's.
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// What an installer says where it reaches nobody: pip, uv, and the resolvers below them.
+fn is_about_network(line: &str) -> bool {
+    let said = [
+        "NewConnectionError",
+        "ConnectTimeoutError",
+        "Connection refused",
+        "Network is unreachable",
+        "Temporary failure in name resolution",
+        "Name or service not known",
+        "Could not connect",
+        "error sending request",
+        "dns error",
+    ];
+    said.iter().any(|words| line.contains(words))
+}
+
+/// pip's last error stands for the lines before it; uv's is a tree, and shown whole.
+fn failure(what: &str, last: &[String], no_network: bool) -> Error {
+    let of_pip = last.iter().rev().find_map(|line| line.strip_prefix("ERROR: "));
+    let message = match of_pip {
+        Some(line) => format!("failed to {what}: {line}"),
+        None => format!("failed to {what}: {}", last.join("\n")),
+    };
+    if no_network {
+        return Error::new(ErrorKind::Unreachable, format!("{message} (the index of packages doesn't answer)"))
+            .with_hint("look at the network, or name another index: PIP_INDEX_URL, or UV_INDEX_URL for uv");
+    }
+    Error::invalid(message).with_hint("look at names and versions, and at the index that is asked (PIP_INDEX_URL)")
 }
 
 /// How many lines of an installer that fails are shown.
@@ -203,4 +258,37 @@ pub(super) fn find_in(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(name)).find(|path| {
         fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail(lines: &[&str]) -> Error {
+        let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+        failure("install the packages", &lines, lines.iter().any(|line| is_about_network(line)))
+    }
+
+    #[test]
+    fn pips_last_error_is_the_message() {
+        let lines = [
+            "ERROR: Could not find a version that satisfies the requirement jaxx (from versions: none)",
+            "ERROR: No matching distribution found for jaxx",
+            "a notice behind it",
+        ];
+        let error = fail(&lines);
+        assert_eq!(error.to_string(), "failed to install the packages: No matching distribution found for jaxx");
+        assert!(error.kind() == ErrorKind::Invalid && error.hint().is_some());
+    }
+
+    #[test]
+    fn a_network_that_is_not_there_is_told_from_a_package_that_is_not() {
+        for line in [
+            "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(...)': /simple/jax/",
+            "  Caused by: error sending request for url",
+        ] {
+            let error = fail(&[line, "ERROR: No matching distribution found for jax"]);
+            assert_eq!((error.kind(), error.kind().exit_code()), (ErrorKind::Unreachable, 3), "{error}");
+        }
+    }
 }
