@@ -142,8 +142,32 @@ impl TrainerBackend for ContainerBackend {
         self.or_elsewhere(name, resumed).await
     }
 
+    async fn update(&self, job: &ReviewedJob) -> Result<Job> {
+        fields::review(job)?;
+        let request = job.request();
+        let options: ContainerOptions = read_options(Self::NAME, Self::OPTIONS, &request.options)?;
+        variables::review(request, containers(job.plan()).map(|(_, container)| container))?;
+        self.or_elsewhere(job.name(), async {
+            self.jobs.get(job.name()).await?;
+            let folder = self.folder(job.name())?;
+            let (submission, before) = (folder.submission()?, folder.prepared::<Prepared>()?);
+            let engine = Engine::open(&before.endpoint).await?;
+            let image = self.image.as_deref();
+            let setting = Setting { engine: &engine, job, folder: &folder, submission: &submission, options, image };
+            let images = setting.provide_images().await?;
+            let after = Prepared {
+                images,
+                user: setting.options.user.resolve(&engine),
+                options: setting.options.clone(),
+                ..before
+            };
+            self.jobs.update(job, |_| Ok(after)).await
+        })
+        .await
+    }
+
     async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
-        let folder = JobFolder::at(self.jobs.state_root()?.join("jobs").join(name.as_str()));
+        let folder = self.folder(name)?;
         let Ok(submission) = folder.submission() else {
             return match self.jobs.delete(name, request).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => self.delete_foreign(name).await,
@@ -166,6 +190,10 @@ impl TrainerBackend for ContainerBackend {
 impl ContainerBackend {
     async fn engine(&self) -> Result<&Engine> {
         self.engine.get_or_try_init(|| Engine::find(self.selected, self.host.as_deref())).await
+    }
+
+    fn folder(&self, name: &JobName) -> Result<JobFolder> {
+        Ok(JobFolder::at(self.jobs.state_root()?.join("jobs").join(name.as_str())))
     }
 
     /// The job that the engine has and the state folder hasn't.

@@ -1,6 +1,6 @@
 //! How a node becomes a container.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use bollard::{
     models::{
@@ -27,7 +27,7 @@ use super::{
     node::{ContainerNode, Diary},
     objects,
     placement::{self, Extent, OwnVolume, Placement},
-    prepared::{ERRORS, OUTPUT, Place, Prepared, SOURCE},
+    prepared::{ERRORS, OUTPUT, Prepared, SOURCE},
     user, variables,
     watching::Stage,
 };
@@ -65,10 +65,7 @@ impl Launcher for ContainerLauncher {
 
     /// Each node has a host name and ports of its own: addresses and ports are the plan's.
     async fn world(&mut self, attempt: &Attempt<'_>) -> Result<World> {
-        if let Place::Folder(output) = &self.prepared.output {
-            // Gone after an attempt that left nothing in it; an engine mounts only what is there.
-            fs::create_dir_all(output).map_err(|error| Error::io("create the output folder", output, error))?;
-        }
+        self.prepared.create_output_again()?;
         let engine = self.engine().await?;
         let submission = attempt.submission;
         let labels = self.labels(attempt);

@@ -1,14 +1,11 @@
 //! What is made and found out at the submission, for whoever launches the nodes.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use bollard::models::Mount as EngineMount;
 use serde::{Deserialize, Serialize};
 use trainer_core::{Error, Result, request::ReviewedJob};
+use trainer_supervisor::OutputFolder;
 
 use super::{config::ContainerOptions, endpoint::Endpoint, placement};
 
@@ -27,11 +24,9 @@ pub(super) struct Prepared {
     /// The images of the job, by the name in the plan.
     pub(super) images: BTreeMap<String, PinnedImage>,
     /// The user's files; `None`: the program is in the image.
-    pub(super) source: Option<Place>,
+    pub(super) source: Option<Source>,
     /// Where output goes.
-    pub(super) output: Place,
-    /// Folders that were made for it, the innermost first.
-    pub(super) made: Vec<PathBuf>,
+    pub(super) output: Output,
     /// The folder of error files; `None`: the engine is on another machine, or programs couldn't write there.
     pub(super) errors: Option<PathBuf>,
     /// Whom programs run as, where the job doesn't say; `None`: the image's user.
@@ -48,74 +43,72 @@ pub(super) struct PinnedImage {
     pub(super) digest: Option<String>,
 }
 
-/// Something that nodes mount.
+/// The user's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Place {
+pub(super) enum Source {
     /// A folder of this machine.
     Folder(PathBuf),
     /// A volume of the engine.
     Volume(String),
 }
 
-impl Place {
-    pub(super) fn mount(&self, path: &str) -> EngineMount {
-        match self {
-            Self::Folder(folder) => placement::bind(folder, path),
-            Self::Volume(name) => placement::volume(name, path),
-        }
-    }
+/// Where output goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Output {
+    /// A folder of this machine.
+    Folder(OutputFolder),
+    /// A volume of the engine.
+    Volume(String),
 }
 
 impl Prepared {
     /// What every container of the job mounts.
     pub(super) fn mounts(&self) -> Vec<EngineMount> {
+        let source = self.source.as_ref().map(|source| match source {
+            Source::Folder(folder) => placement::bind(folder, SOURCE),
+            Source::Volume(name) => placement::volume(name, SOURCE),
+        });
+        let output = match &self.output {
+            Output::Folder(folder) => placement::bind(folder.path(), OUTPUT),
+            Output::Volume(name) => placement::volume(name, OUTPUT),
+        };
         let errors = self.errors.as_deref().map(|folder| placement::bind(folder, ERRORS));
-        let source = self.source.as_ref().map(|source| source.mount(SOURCE));
-        source.into_iter().chain([self.output.mount(OUTPUT)]).chain(errors).collect()
+        source.into_iter().chain([output]).chain(errors).collect()
+    }
+
+    /// Has the output folder, which may be gone after an attempt that left nothing in it: engines mount only what is
+    /// there.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(super) fn create_output_again(&self) -> Result<()> {
+        match &self.output {
+            Output::Folder(folder) => folder.create_again(),
+            Output::Volume(_) => Ok(()),
+        }
     }
 
     /// Removes the output folder again, as far as it was made for this job and is empty.
     pub(super) fn remove_empty_output(&self) {
-        for folder in &self.made {
-            let _ = fs::remove_dir(folder);
+        if let Output::Folder(folder) = &self.output {
+            folder.remove_empty();
         }
     }
 }
 
-/// The working directory, and the output folder beside it.
+/// The working directory.
 ///
 /// # Errors
-/// `Invalid` if the working directory doesn't exist.
-pub(super) fn folders(job: &ReviewedJob) -> Result<(PathBuf, PathBuf)> {
-    let request = job.request();
-    let directory = match &request.source {
+/// `Invalid` if it doesn't exist.
+pub(super) fn directory(job: &ReviewedJob) -> Result<PathBuf> {
+    let directory = match &job.request().source {
         Some(source) => source.directory.clone(),
         None => std::env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
     };
     if !directory.is_dir() {
         return Err(Error::invalid(format!("the working directory {} doesn't exist", directory.display())));
     }
-    let output = match &request.output {
-        Some(output) => directory.join(output),
-        None => directory.join("outputs").join(job.name().as_str()),
-    };
-    Ok((directory, output))
-}
-
-/// Creates the output folder, and returns which folders that took, the innermost first.
-///
-/// # Errors
-/// `Io`; nothing is left then.
-pub(super) fn create_output(output: &Path) -> Result<Vec<PathBuf>> {
-    let made: Vec<PathBuf> = output.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
-    let writable = fs::create_dir_all(output)
-        .and_then(|()| rustix::fs::access(output, rustix::fs::Access::WRITE_OK).map_err(Into::into));
-    writable.map(|()| made.clone()).map_err(|error| {
-        for folder in &made {
-            let _ = fs::remove_dir(folder);
-        }
-        Error::io("write to the output folder", output, error)
-            .with_hint("`--output DIR` names another place for results")
-    })
+    Ok(directory)
 }

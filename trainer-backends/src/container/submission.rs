@@ -11,7 +11,7 @@ use trainer_core::{
     plan::{Container, LaunchPlan, PlannedStep},
     request::{ProgressEvent, ReviewedJob, VolumeSource},
 };
-use trainer_supervisor::{JobFolder, Submission};
+use trainer_supervisor::{JobFolder, OutputFolder, Submission};
 
 use super::{
     anchor,
@@ -21,7 +21,7 @@ use super::{
     network::JobNetwork,
     objects,
     placement::Placement,
-    prepared::{self, OUTPUT, PinnedImage, Place, Prepared, SOURCE},
+    prepared::{self, OUTPUT, Output, PinnedImage, Prepared, SOURCE, Source},
     source,
     user::{self, UserChoice},
 };
@@ -44,17 +44,23 @@ impl Setting<'_> {
     /// # Errors
     /// `AlreadyExists` if another machine has a job of this name there; what pulling says; the engine's.
     pub(super) async fn prepare(&self) -> Result<Prepared> {
-        let (directory, output) = prepared::folders(self.job)?;
+        let directory = prepared::directory(self.job)?;
+        let output = OutputFolder::of(self.job, &directory);
         self.review_folders()?;
         let images = self.provide_images().await?;
-        let prepared = self.make(images, &directory, &output).await;
+        let prepared = self.make(images, &directory, output).await;
         if prepared.is_err() {
             self.undo().await;
         }
         prepared
     }
 
-    async fn make(&self, images: BTreeMap<String, PinnedImage>, directory: &Path, output: &Path) -> Result<Prepared> {
+    async fn make(
+        &self,
+        images: BTreeMap<String, PinnedImage>,
+        directory: &Path,
+        output: OutputFolder,
+    ) -> Result<Prepared> {
         let labels = labels::of_job(self.submission, &self.folder.state_root());
         let volumes = if self.engine.is_local() { Vec::new() } else { self.volumes() };
         for (volume, _) in &volumes {
@@ -67,8 +73,7 @@ impl Setting<'_> {
             endpoint: self.engine.endpoint.clone(),
             images,
             source: None,
-            output: Place::Folder(output.to_owned()),
-            made: Vec::new(),
+            output: Output::Folder(output.clone()),
             errors: None,
             user: self.options.user.resolve(self.engine),
             options: self.options.clone(),
@@ -80,7 +85,7 @@ impl Setting<'_> {
         if self.engine.is_local() {
             self.provide_folders(&mut prepared, directory, output).await?;
         } else {
-            self.fill_volumes(&mut prepared, volumes, directory, output).await?;
+            self.fill_volumes(&mut prepared, volumes, directory, output.path()).await?;
         }
         Ok(prepared)
     }
@@ -126,7 +131,11 @@ impl Setting<'_> {
         volumes
     }
 
-    async fn provide_images(&self) -> Result<BTreeMap<String, PinnedImage>> {
+    /// Has the images of the job.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub(super) async fn provide_images(&self) -> Result<BTreeMap<String, PinnedImage>> {
         let mut provided: BTreeMap<String, PinnedImage> = BTreeMap::new();
         let progress = &self.job.request().progress;
         for (step, container) in containers(self.job.plan()) {
@@ -160,20 +169,20 @@ impl Setting<'_> {
     }
 
     /// Output in a folder of this machine, and a copy of the user's files, which may be changed while the job runs.
-    async fn provide_folders(&self, prepared: &mut Prepared, directory: &Path, output: &Path) -> Result<()> {
+    async fn provide_folders(&self, prepared: &mut Prepared, directory: &Path, output: OutputFolder) -> Result<()> {
         let request = self.job.request();
         let errors = self.folder.path().join("errors");
         prepared.errors = Some(errors).filter(|_| self.writes_as_caller(prepared));
         if request.source.is_some() {
             let target = self.folder.path().join("source");
             request.progress.report(ProgressEvent::Began(format!("copying {}", directory.display())));
-            let (from, to, spared) = (directory.to_owned(), target.clone(), self.spared(directory, output));
+            let (from, to, spared) = (directory.to_owned(), target.clone(), self.spared(directory, output.path()));
             let copied = tokio::task::spawn_blocking(move || source::snapshot(&from, &to, &spared)).await;
             request.progress.report(ProgressEvent::Done);
             copied.map_err(|error| Error::new(ErrorKind::Internal, format!("the copy died: {error}")))??;
-            prepared.source = Some(Place::Folder(target));
+            prepared.source = Some(Source::Folder(target));
         }
-        prepared.made = prepared::create_output(output)?;
+        prepared.output = Output::Folder(output.create()?);
         Ok(())
     }
 
@@ -201,7 +210,7 @@ impl Setting<'_> {
                 let archive = source::archive(directory, &self.spared(directory, output))?;
                 objects::upload(self.engine, anchor, SOURCE, archive).await?;
                 request.progress.report(ProgressEvent::Done);
-                prepared.source = Some(Place::Volume(volume));
+                prepared.source = Some(Source::Volume(volume));
             } else {
                 objects::upload(self.engine, anchor, OUTPUT, files::open_folder()?).await?;
                 let said = format!(
@@ -209,7 +218,7 @@ impl Setting<'_> {
                      engine's volume `{volume}` until the job is deleted"
                 );
                 self.folder.record_event(Severity::Warning, "OutputElsewhere", "job", said);
-                prepared.output = Place::Volume(volume);
+                prepared.output = Output::Volume(volume);
             }
         }
         Ok(())
