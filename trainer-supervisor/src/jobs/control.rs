@@ -211,8 +211,18 @@ fn intent(request: &StopRequest, delete: bool) -> Intent {
 
 fn caller() -> String {
     let here = Machine::here();
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| here.user.to_string());
-    format!("{user}@{}", here.host)
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+    let user = user.or_else(|| name_of(here.user, &std::fs::read_to_string("/etc/passwd").ok()?));
+    format!("{}@{}", user.unwrap_or_else(|| here.user.to_string()), here.host)
+}
+
+/// The name that `accounts`, as in /etc/passwd, have for the user of this number.
+fn name_of(user: u32, accounts: &str) -> Option<String> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _password, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number.parse() == Ok(user)).then(|| name.to_owned())
+    })
 }
 
 fn unsupervised(job: &Job, what: &str) -> Error {
@@ -230,4 +240,17 @@ fn not_stopped(job: &Job) -> Error {
     let hint = if job.phase.is_finished() { "submit it again" } else { "stop it first" };
     Error::new(ErrorKind::Conflict, format!("the job `{}` isn't stopped: it is {}", job.name, job.phase))
         .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_variables_has_a_name_all_the_same() {
+        let accounts = "root:x:0:0:root:/root:/bin/bash\n\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        assert_eq!(name_of(1000, accounts).as_deref(), Some("ada"));
+        assert_eq!(name_of(0, accounts).as_deref(), Some("root"));
+        assert_eq!(name_of(7, accounts), None);
+    }
 }
