@@ -26,7 +26,7 @@ Examples:
   $ trainer runtimes show plain | sed 's/name: plain/name: mine/' > .trainer/runtimes/mine.yaml")]
 pub(super) struct Runtimes {
     #[command(subcommand)]
-    command: Option<Show>,
+    command: Option<Command>,
 
     /// Show this one, as `show NAME` does
     name: Option<String>,
@@ -39,7 +39,16 @@ pub(super) struct Runtimes {
 }
 
 #[derive(Subcommand)]
-enum Show {
+enum Command {
+    /// The same as without a word
+    #[command(hide = true)]
+    List {
+        #[command(flatten)]
+        form: Form,
+
+        #[command(flatten)]
+        target: Target,
+    },
     /// Show a runtime, as YAML
     Show {
         /// Its name; where both kinds have it, KIND/NAME
@@ -56,7 +65,8 @@ enum Show {
 impl Runtimes {
     pub(super) async fn run<B: BackendRegistry>(self, app: &App<B>) -> Outcome {
         let (name, form, target) = match self.command {
-            Some(Show::Show { name, form, target }) => (Some(name), form, target),
+            Some(Command::List { form, target }) => (None, form, target),
+            Some(Command::Show { name, form, target }) => (Some(name), form, target),
             None => (self.name, self.form, self.target),
         };
         let all = all(app, &target).await?;

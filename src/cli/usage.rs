@@ -12,6 +12,10 @@ pub(super) fn failure(error: &clap::Error) -> Failure {
     let refused = error.source().and_then(|source| source.downcast_ref::<Error>());
     match (error.kind(), refused) {
         (ErrorKind::ValueValidation, Some(refused)) => Failure::Error(named(error, refused)),
+        (ErrorKind::UnknownArgument, _) => match file_without_flag(error) {
+            Some(error) => Failure::Error(error),
+            None => error.exit(),
+        },
         _ => error.exit(),
     }
 }
@@ -30,5 +34,22 @@ fn named(error: &clap::Error, refused: &Error) -> Error {
     match refused.hint() {
         Some(hint) => named.with_hint(hint),
         None => named,
+    }
+}
+
+/// `apply job.yaml`: what was meant, where a command takes its file with a flag.
+fn file_without_flag(error: &clap::Error) -> Option<Error> {
+    let takes_file = matches!(
+        error.get(ContextKind::Usage),
+        Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("--file <FILE>")
+    );
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if takes_file && !word.starts_with('-') => {
+            let word = word.escape_debug();
+            Some(
+                Error::invalid(format!("unexpected argument `{word}`")).with_hint(format!("did you mean `-f {word}`?")),
+            )
+        }
+        _ => None,
     }
 }
