@@ -26,6 +26,13 @@ pub(super) fn read(file: &Path) -> Result<Manifest> {
     if manifest.jobs.is_empty() {
         return Err(Error::invalid(format!("{name} has no TrainJob")));
     }
+    for other in &manifest.others {
+        let kind = other.value["kind"].as_str().unwrap_or_default();
+        note(&format!(
+            "the {kind} `{}` of {name} is left to whoever else reads the file: it isn't created",
+            other.name()
+        ));
+    }
     Ok(manifest)
 }
 

@@ -25,6 +25,8 @@ pub struct Manifest {
     pub jobs: Vec<Document>,
     /// Documents of kind `TrainingRuntime` and `ClusterTrainingRuntime`, in the order of the file.
     pub runtimes: Vec<Document>,
+    /// Documents of other APIs, such as the Secret beside a job: nothing here reads or creates them.
+    pub others: Vec<Document>,
 }
 
 impl Manifest {
@@ -106,6 +108,10 @@ impl Manifest {
             let documents = match document.value.get("kind").and_then(Value::as_str) {
                 Some("TrainJob") => &mut manifest.jobs,
                 Some("TrainingRuntime" | "ClusterTrainingRuntime") => &mut manifest.runtimes,
+                Some(_) if document.is_foreign() => {
+                    manifest.others.push(document);
+                    continue;
+                }
                 kind => return Err(document.unknown_kind(kind)),
             };
             document.check_version()?;
@@ -116,6 +122,9 @@ impl Manifest {
 
     fn not_empty(self, file: &str) -> Result<Self> {
         if self.jobs.is_empty() && self.runtimes.is_empty() {
+            if let Some(other) = self.others.first() {
+                return Err(other.unknown_kind(other.value["kind"].as_str()));
+            }
             return Err(Error::invalid(format!("{file} has no document")).with_hint(KINDS));
         }
         Ok(self)
@@ -215,6 +224,11 @@ impl Document {
             let kind = self.value["kind"].as_str().unwrap_or("object");
             Error::invalid(format!("{}:{line}:{column}: this {kind} is malformed: {error}", self.file))
         })
+    }
+
+    /// Whether it is an object of another API. One without an API, or of another of Kubeflow's, is a mistake.
+    fn is_foreign(&self) -> bool {
+        self.value["apiVersion"].as_str().is_some_and(|api| !api.is_empty() && !api.contains("kubeflow.org/"))
     }
 
     /// Another version of the API has other fields.
@@ -560,6 +574,17 @@ mod tests {
         let manifest = Manifest::parse(text, "x").unwrap();
         assert_eq!(manifest.jobs[0].position("metadata.name"), (6, 14));
         assert_eq!(message("kind: List\nitems: []\n"), "job.yaml has no document");
+    }
+
+    #[test]
+    fn objects_of_other_apis_are_kept_apart_and_misspelt_ones_refused() {
+        let job = format!("apiVersion: {API_VERSION}\nkind: TrainJob\n");
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: hub}\n";
+        let manifest = Manifest::parse(&format!("{secret}---\n{job}"), "x").unwrap();
+        assert_eq!((manifest.jobs.len(), manifest.others.len(), manifest.others[0].name()), (1, 1, "hub"));
+        assert_eq!(message(secret), "job.yaml:2:1: documents of kind `Secret` are not for trainer");
+        let misspelt = message(&format!("{job}---\n{}", job.replace("TrainJob", "TrainingJob")));
+        assert_eq!(misspelt, "job.yaml:5:1: documents of kind `TrainingJob` are not for trainer");
     }
 
     #[test]
