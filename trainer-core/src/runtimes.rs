@@ -287,6 +287,17 @@ mod tests {
     }
 
     #[test]
+    fn every_builtin_runtime_says_which_version_of_its_images() {
+        for (file, text) in BUILTIN {
+            let images: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+            assert!(!images.is_empty(), "{file}");
+            for image in images {
+                assert!(image.rsplit('/').next().is_some_and(|name| name.contains(':')), "{file}: {image}");
+            }
+        }
+    }
+
+    #[test]
     fn an_unknown_runtime_is_answered_with_the_nearest_names() {
         let catalog = RuntimeCatalog::builtin();
         let error = catalog.find(&reference("jax")).unwrap_err();
