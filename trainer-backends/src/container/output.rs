@@ -110,18 +110,24 @@ pub(super) struct Source {
     chunks: Chunks,
     /// How many bytes of the container's output stand before what comes next.
     at: [u64; 2],
+    is_log: bool,
 }
 
 impl Source {
     /// What an attached container writes, from its start.
     pub(super) fn attached(chunks: Chunks) -> Self {
-        Self { chunks, at: [0; 2] }
+        Self { chunks, at: [0; 2], is_log: false }
     }
 
     /// The log that the engine keeps of a container, from its beginning.
     pub(super) fn log(engine: &Engine, container: &str, follow: bool) -> Self {
         let options =
             LogsOptions { follow, stdout: true, stderr: true, tail: "all".to_owned(), ..LogsOptions::default() };
-        Self { chunks: Box::pin(engine.client.logs(container, Some(options))), at: [0; 2] }
+        Self { chunks: Box::pin(engine.client.logs(container, Some(options))), at: [0; 2], is_log: true }
+    }
+
+    /// Whether it is the engine's log.
+    pub(super) fn is_log(&self) -> bool {
+        self.is_log
     }
 }

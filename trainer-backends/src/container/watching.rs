@@ -115,8 +115,9 @@ impl Life {
                     source = Source::log(&self.engine, &stage.id, true);
                 }
                 State::Ended(state) => {
-                    if end != StreamEnd::Closed || was_away {
-                        // Something may have been written while nobody listened.
+                    if end != StreamEnd::Closed || was_away || source.is_log() {
+                        // Something may have been written while nobody listened; and who follows a log of Docker's is
+                        // not told of a last line without its end.
                         outlets.pump(&mut Source::log(&self.engine, &stage.id, false), NOTICING).await;
                     }
                     if outlets.first_words().contains(NO_PROGRAM) {
