@@ -15,6 +15,7 @@ pub mod backend;
 pub mod client;
 mod error;
 pub mod fields;
+pub mod folders;
 pub mod job;
 pub mod manifest;
 pub mod name;

@@ -2,44 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use trainer_core::{
-    manifest::Manifest,
-    review::{Rejection, Stage, Verdict, review, review_runtime, review_update},
-};
+mod cases;
 
-const RUNTIME: &str = "
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: ClusterTrainingRuntime
-metadata: {name: r}
-spec:
-  mlPolicy: {torch: {}}
-  template:
-    spec:
-      replicatedJobs:
-      - name: node
-        template:
-          metadata:
-            labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}
-          spec:
-            template:
-              spec:
-                containers:
-                - {name: node, image: i}
-";
+use trainer_core::review::{Rejection, Stage, Verdict, review_runtime, review_update};
 
-fn job(rest: &str) -> String {
-    format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {{name: a}}\n{rest}\n")
-}
-
-fn spec(rest: &str) -> String {
-    job(&format!("spec: {{runtimeRef: {{name: r}}, {rest}}}"))
-}
-
-fn verdict(job: &str, runtime: &str) -> Verdict {
-    let job = Manifest::parse(job, "job").unwrap().jobs.remove(0);
-    let runtime = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
-    review(&job.value, Some(&runtime.value))
-}
+use self::cases::{RUNTIME, job, parsed_runtime, spec, verdict};
 
 fn rejection(job: &str, runtime: &str) -> Rejection {
     match verdict(job, runtime) {
@@ -145,10 +112,8 @@ fn a_label_key_is_judged_part_by_part() {
         ("a/", "name part must be non-empty"),
         ("-a", "name part must consist of"),
     ] {
-        let text = format!(
-            "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {{name: a, labels: {{'{key}': v}}}}\nspec: {{runtimeRef: {{name: r}}}}\n"
-        );
-        let rejection = rejection(&text, RUNTIME);
+        let body = format!("metadata: {{name: a, labels: {{'{key}': v}}}}\nspec: {{runtimeRef: {{name: r}}}}");
+        let rejection = rejection(&body, RUNTIME);
         assert!(said(&rejection).starts_with(&format!("metadata.labels: {message}")), "{key}: {}", said(&rejection));
     }
 }
@@ -277,8 +242,7 @@ fn an_initializer_needs_its_step_container_and_mount() {
 #[test]
 fn a_claim_template_has_no_namespace() {
     let claims = "      volumeClaimPolicies: [{templates: [{metadata: {name: v, namespace: n}, spec: {}}]}]\n      replicatedJobs:\n";
-    let runtime =
-        Manifest::parse(&RUNTIME.replace("      replicatedJobs:\n", claims), "runtime").unwrap().runtimes.remove(0);
+    let runtime = parsed_runtime(&RUNTIME.replace("      replicatedJobs:\n", claims));
     let Verdict::Rejected(rejection) = review_runtime(&runtime.value) else { panic!("accepted") };
     assert_eq!(
         said(&rejection),
@@ -288,8 +252,8 @@ fn a_claim_template_has_no_namespace() {
 
 #[test]
 fn an_update_may_reorder_what_has_names() {
-    let of = |text: &str| Manifest::parse(&spec(text), "job").unwrap().jobs.remove(0).value;
-    let runtime = Manifest::parse(RUNTIME, "runtime").unwrap().runtimes.remove(0).value;
+    let of = |text: &str| job(&spec(text)).value;
+    let runtime = parsed_runtime(RUNTIME).value;
     let old = of("trainer: {env: [{name: A, value: '1'}, {name: B, value: '2'}]}");
     let reordered = of("trainer: {env: [{name: B, value: '2'}, {name: A, value: '1'}]}");
     let changed = of("trainer: {env: [{name: A, value: '1'}, {name: B, value: '3'}]}");
@@ -299,7 +263,7 @@ fn an_update_may_reorder_what_has_names() {
 
 #[test]
 fn a_runtime_is_reviewed_on_its_own() {
-    let parse = |text: &str| Manifest::parse(text, "runtime").unwrap().runtimes.remove(0).value;
+    let parse = |text: &str| parsed_runtime(text).value;
     assert_eq!(review_runtime(&parse(RUNTIME)), Verdict::Accepted { warnings: Vec::new() });
     let Verdict::Rejected(rejection) =
         review_runtime(&parse(&RUNTIME.replace("name: node, image", "name: main, image")))
@@ -329,9 +293,9 @@ fn a_deprecated_runtime_warns_unless_it_opted_out_of_checks() {
 
 #[test]
 fn a_violation_is_located_in_the_file() {
-    let text = job("spec:\n  runtimeRef: {name: r}\n  trainer:\n    env:\n    - {name: A, value: yes}");
-    let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);
-    let mut rejection = rejection(&text, RUNTIME);
+    let body = "metadata: {name: a}\nspec:\n  runtimeRef: {name: r}\n  trainer:\n    env:\n    - {name: A, value: yes}";
+    let document = job(body);
+    let mut rejection = rejection(body, RUNTIME);
     rejection.locate(&document);
     assert_eq!((rejection.violations[0].line, rejection.violations[0].column), (Some(8), Some(17)));
     let error = trainer_core::Error::from(rejection);
@@ -353,10 +317,9 @@ fn a_rejection_has_the_stable_form() {
 
 /// `line:column: …` of each objection to a job of one line for each of `parts`, from line 3 on.
 fn located(parts: &[&str], runtime: &str) -> Vec<String> {
-    let text = format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\n{}\n", parts.join("\n"));
-    let document = Manifest::parse(&text, "job").unwrap().jobs.remove(0);
-    let runtime = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
-    let Verdict::Rejected(mut rejection) = review(&document.value, Some(&runtime.value)) else { return Vec::new() };
+    let body = parts.join("\n");
+    let document = job(&body);
+    let Verdict::Rejected(mut rejection) = verdict(&body, runtime) else { return Vec::new() };
     rejection.locate(&document);
     let line = |violation: &trainer_core::Violation| match violation.line.zip(violation.column) {
         Some((line, column)) => format!("{line}:{column}: {violation}"),

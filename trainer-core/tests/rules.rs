@@ -2,42 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cases;
+
 use trainer_core::{
     api::EnvVar,
-    manifest::Manifest,
     plan::{LaunchPlan, World, localize, plan},
-    review::{Verdict, review, review_runtime, review_update},
+    review::{Verdict, review_runtime, review_update},
 };
 
-const RUNTIME: &str = "
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: ClusterTrainingRuntime
-metadata: {name: r}
-spec:
-  mlPolicy: {torch: {}}
-  template:
-    spec:
-      replicatedJobs:
-      - name: node
-        template:
-          metadata:
-            labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}
-          spec:
-            template:
-              spec:
-                containers:
-                - {name: node, image: i}
-";
-
-fn manifest(job: &str, runtime: &str) -> Manifest {
-    let head = "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob";
-    Manifest::parse(&format!("{runtime}---\n{head}\n{job}\n"), "case").unwrap()
-}
-
-/// A job with this `spec` but for its runtime.
-fn spec(rest: &str) -> String {
-    format!("metadata: {{name: a}}\nspec: {{runtimeRef: {{name: r}}, {rest}}}")
-}
+use self::cases::{RUNTIME, parsed_runtime, spec, verdict};
 
 /// The runtime with one piece replaced.
 fn runtime(from: &str, to: &str) -> String {
@@ -68,13 +41,11 @@ fn said(verdict: Verdict) -> String {
 }
 
 fn reviewed(job: &str, runtime: &str) -> String {
-    let manifest = manifest(job, runtime);
-    said(review(&manifest.jobs[0].value, Some(&manifest.runtimes[0].value)))
+    said(verdict(job, runtime))
 }
 
 fn planned(job: &str, runtime: &str) -> LaunchPlan {
-    let manifest = manifest(job, runtime);
-    plan(&manifest.jobs[0].job().unwrap(), &manifest.runtimes[0].runtime().unwrap()).unwrap()
+    plan(&cases::job(job).job().unwrap(), &parsed_runtime(runtime).runtime().unwrap()).unwrap()
 }
 
 fn refused(cases: &[(&str, &str, &str)]) {
@@ -157,7 +128,7 @@ fn a_runtime_is_checked_as_a_document() {
         ("metadata: {name: r}", "metadata: {name: r, labels: {a: 1}}", "crd:types"),
         ("mlPolicy:", "policy: {}\n  mlPolicy:", "crd:unknown spec.policy"),
     ] {
-        let document = Manifest::parse(&runtime(from, to), "runtime").unwrap().runtimes.remove(0);
+        let document = parsed_runtime(&runtime(from, to));
         assert!(said(review_runtime(&document.value)).starts_with(expected), "{to}");
     }
 }
@@ -178,17 +149,8 @@ fn a_namespaced_runtime_is_of_the_jobs_namespace() {
 #[test]
 fn what_a_job_is_made_of_does_not_change() {
     let changed = |old: &str, new: &str| {
-        let of = |text: &str| {
-            Manifest::parse(
-                &format!("apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\n{}\n", spec(text)),
-                "job",
-            )
-            .unwrap()
-            .jobs
-            .remove(0)
-            .value
-        };
-        let runtime = Manifest::parse(RUNTIME, "runtime").unwrap().runtimes.remove(0).value;
+        let of = |text: &str| cases::job(&spec(text)).value;
+        let runtime = parsed_runtime(RUNTIME).value;
         said(review_update(&of(old), &of(new), Some(&runtime)))
     };
     for (field, old, new) in [
@@ -518,7 +480,7 @@ fn a_schema_counts_letters_and_knows_sets() {
     let uri = format!("initializer: {{model: {{storageUri: 'hf://{}'}}}}", "ä".repeat(2000));
     assert!(!reviewed(&spec(&uri), RUNTIME).contains("may not be more than"));
     let refused_runtime = |runtime: &str, expected: &str| {
-        let document = Manifest::parse(runtime, "runtime").unwrap().runtimes.remove(0);
+        let document = parsed_runtime(runtime);
         let said = said(review_runtime(&document.value));
         assert!(said.contains(expected), "{expected}\n{said}");
     };
@@ -589,7 +551,7 @@ fn flux_takes_its_tasks_from_the_runtime_and_the_jobs_variables_first() {
 fn a_runtime_that_its_schema_refuses_is_not_warned_of() {
     let deprecated = "metadata: {name: r, labels: {trainer.kubeflow.org/support: deprecated}}";
     let runtime = runtime("metadata: {name: r}", deprecated).replace("{torch: {}}", "{torch: {}, jax: {}}");
-    let document = Manifest::parse(&runtime, "runtime").unwrap().runtimes.remove(0);
+    let document = parsed_runtime(&runtime);
     let Verdict::Rejected(rejection) = review_runtime(&document.value) else { panic!("accepted") };
     assert_eq!(rejection.warnings, Vec::<String>::new());
 }

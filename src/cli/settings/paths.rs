@@ -1,9 +1,9 @@
 //! Paths in settings.
 
-use std::{env, path::Path};
+use std::path::Path;
 
 use serde_json::Value;
-use trainer_core::{Error, Result};
+use trainer_core::{Error, Result, folders};
 
 use super::Origin;
 
@@ -13,7 +13,7 @@ use super::Origin;
 /// `Invalid` if there is no home, or the whole is no text.
 pub(super) fn resolve(text: &str, origin: &Origin) -> Result<Value> {
     let path = if let Some(below) = text.strip_prefix('~').filter(|below| below.is_empty() || below.starts_with('/')) {
-        let home = env::home_dir().filter(|home| home.is_absolute());
+        let home = folders::home();
         let home = home.ok_or_else(|| Error::invalid(format!("{origin}: there is no home directory for `{text}`")))?;
         home.join(below.trim_start_matches('/'))
     } else if let Origin::File(file, ..) = origin {
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(resolve("data", &flag).unwrap(), "data");
         for origin in [file, flag] {
             assert_eq!(resolve("/data", &origin).unwrap(), "/data");
-            assert_eq!(resolve("~/data", &origin).unwrap(), *env::home_dir().unwrap().join("data").to_str().unwrap());
+            assert_eq!(resolve("~/data", &origin).unwrap(), *folders::home().unwrap().join("data").to_str().unwrap());
         }
     }
 }

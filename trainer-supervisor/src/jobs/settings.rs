@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use trainer_core::{Error, Result};
+use trainer_core::{Error, Result, folders};
 
 /// Where state is kept and which program supervises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,16 +19,10 @@ impl Settings {
         if let Some(root) = &self.state_dir {
             return absolute(root);
         }
-        // The specification has relative values ignored.
-        if let Some(base) = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|base| base.is_absolute()) {
-            return Ok(base.join("trainer"));
-        }
-        std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".local/state/trainer")).ok_or_else(
-            || {
-                Error::invalid("there is no home directory to keep the state of jobs in")
-                    .with_hint("set HOME, XDG_STATE_HOME or the backend's `state_dir`")
-            },
-        )
+        folders::state().map(|base| base.join("trainer")).ok_or_else(|| {
+            Error::invalid("there is no home directory to keep the state of jobs in")
+                .with_hint("set HOME, XDG_STATE_HOME or the backend's `state_dir`")
+        })
     }
 
     pub(crate) fn executable(&self) -> Result<Option<PathBuf>> {

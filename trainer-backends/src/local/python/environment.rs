@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 use trainer_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, folders,
     request::{Packages, Progress, ProgressEvent},
 };
 
@@ -68,10 +68,7 @@ impl Environments {
         // The nodes have another working directory.
         let set = self.cache_dir.as_deref().map(std::path::absolute).transpose();
         let set = set.map_err(|error| Error::io("find", "the cache folder", error))?;
-        let cache = set.or_else(|| {
-            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-            cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache"))).map(|cache| cache.join("trainer"))
-        });
+        let cache = set.or_else(|| folders::cache().map(|cache| cache.join("trainer")));
         let root = cache
             .ok_or_else(|| {
                 Error::invalid("there is no home directory to keep Python environments in")
