@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_user_without_variables_has_a_name_all_the_same() {
-        let accounts = "root:x:0:0:root:/root:/bin/bash\n\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        let accounts = "root:x:0:0::/:/bin/sh\n\nada:x:1000:1000::/ada:/bin/sh\n";
         assert_eq!(name_of(1000, accounts).as_deref(), Some("ada"));
         assert_eq!(name_of(0, accounts).as_deref(), Some("root"));
         assert_eq!(name_of(7, accounts), None);
