@@ -365,6 +365,10 @@ fn what_has_the_wrong_type_is_said_of_the_field_that_has_it() {
             "3:21: metadata.generation: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.generation of type int64",
         ),
         (
+            "{name: a, ownerReferences: x}",
+            "3:21: metadata.ownerReferences: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.ownerReferences of type []v1.OwnerReference",
+        ),
+        (
             "{name: a, finalizers: x}",
             "3:21: metadata.finalizers: json: cannot unmarshal string into Go struct field ObjectMeta.metadata.finalizers of type []string",
         ),
