@@ -115,7 +115,7 @@ fn in_words_of(command: &str, hint: &str) -> String {
 
 /// What a file says may be told to a terminal, and isn't to command it: control characters are spelled out, all
 /// but the ends of lines.
-fn visible(text: &str) -> Cow<'_, str> {
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && c != '\n';
     if !text.contains(commands) {
         return Cow::Borrowed(text);

@@ -184,7 +184,7 @@ impl Document {
     /// The same as a job.
     ///
     /// # Errors
-    /// `Invalid` if a field has the wrong type; [`review`](crate::review) says so in better words.
+    /// `Invalid` if a field has the wrong type; [`review`] says so in better words.
     pub fn job(&self) -> Result<TrainJob> {
         self.typed()
     }
@@ -192,7 +192,7 @@ impl Document {
     /// The same as a runtime.
     ///
     /// # Errors
-    /// `Invalid` if a field has the wrong type; [`review`](crate::review) says so in better words.
+    /// `Invalid` if a field has the wrong type; [`review`] says so in better words.
     pub fn runtime(&self) -> Result<Runtime> {
         self.typed()
     }

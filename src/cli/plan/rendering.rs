@@ -10,7 +10,7 @@ use trainer_core::{
 
 use super::words;
 use crate::cli::{
-    failure::Outcome,
+    failure::{Outcome, visible},
     run::{quoted, shape},
     terminal::out,
 };
@@ -85,7 +85,7 @@ fn write_container(
     all: &[&Container],
 ) -> Outcome<()> {
     let mut fact = |name: &str, value: &str| {
-        if value.is_empty() { Ok(()) } else { writeln!(out, "  {NAME}{name:<9}{NAME:#} {value}") }
+        if value.is_empty() { Ok(()) } else { writeln!(out, "  {NAME}{name:<9}{NAME:#} {}", visible(value)) }
     };
     fact("image", container.image.as_deref().unwrap_or_default())?;
     fact("command", &quoted(container.command.iter().chain(&container.args).map(String::as_str)))?;
