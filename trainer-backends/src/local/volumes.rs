@@ -93,3 +93,65 @@ fn folder(mounted: &MountedVolume<'_>) -> Result<String> {
     let text = folder.to_str().map(str::to_owned);
     text.ok_or_else(|| Error::invalid(format!("the path {} is not UTF-8 text", folder.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use trainer_core::{
+        ErrorKind,
+        api::{RuntimeRef, TrainJob},
+        plan::plan,
+        request::Volume,
+        runtimes::RuntimeCatalog,
+    };
+
+    use super::*;
+
+    fn small_plan() -> LaunchPlan {
+        let job = TrainJob::new(&"small".parse().unwrap(), "plain");
+        let catalog = RuntimeCatalog::builtin();
+        plan(&job, catalog.find(&RuntimeRef { name: "plain".to_owned(), ..RuntimeRef::default() }).unwrap()).unwrap()
+    }
+
+    fn mount(name: &str, path: &str) -> Mount {
+        Mount { name: name.to_owned(), path: path.to_owned() }
+    }
+
+    #[test]
+    fn a_path_is_one_folder_and_a_folder_may_have_several() {
+        let place = tempfile::tempdir().unwrap();
+        let volume = |name: &str| {
+            let folder = place.path().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            let mut volume = Volume::new(name);
+            volume.folder = Some(folder);
+            volume
+        };
+        let volumes: Volumes = ["a", "b"].map(volume).into_iter().collect();
+        let of = |mounts: &[Mount]| folders(&small_plan(), mounts, &volumes);
+
+        let twice = of(&[mount("a", "/x/"), mount("a", "/x"), mount("a", "/y")]).unwrap();
+        let folder = place.path().join("a").to_str().unwrap().to_owned();
+        assert_eq!(twice, [("/x".to_owned(), folder.clone()), ("/y".to_owned(), folder)].into());
+
+        let clash = of(&[mount("a", "/x"), mount("b", "/x")]).unwrap_err();
+        assert_eq!(clash.kind(), ErrorKind::Unsupported, "{clash}");
+    }
+
+    #[test]
+    fn a_part_of_a_volume_is_in_it() {
+        let place = tempfile::tempdir().unwrap();
+        let mut volume = Volume::new("a");
+        volume.folder = Some(place.path().to_owned());
+        let volumes: Volumes = [volume].into_iter().collect();
+        let mut plan = small_plan();
+        let step = &mut plan.steps[0];
+        step.volumes = vec![serde_json::json!({ "name": "v", "persistentVolumeClaim": { "claimName": "a" } })];
+        for (part, is_in_it) in [("deep/part", true), ("../part", false), ("/etc", false)] {
+            let mount = serde_json::json!({ "name": "v", "mountPath": "/v", "subPath": part });
+            plan.steps[0].nodes[0].containers[0].volume_mounts = vec![mount];
+            assert_eq!(folders(&plan, &[], &volumes).is_ok(), is_in_it, "{part}");
+        }
+    }
+}

@@ -193,7 +193,7 @@ impl JobFolder {
         self.write(PREPARED, &Prepared { prepared }, Durability::Process)
     }
 
-    /// Everything that never changes.
+    /// Everything that never changes while the job runs.
     pub(crate) fn write_submission(&self, submission: &Submission, plan: &LaunchPlan) -> Result<()> {
         self.write(REQUEST, submission, Durability::Process)?;
         self.write(PLAN, plan, Durability::Process)?;

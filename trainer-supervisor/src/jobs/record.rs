@@ -15,7 +15,7 @@ use trainer_core::{
 
 use crate::{machine::Machine, process::ProcessId};
 
-/// `request.json`: what was submitted, by whom and where. Never changes.
+/// `request.json`: what was submitted, by whom and where. Changes only while the job is stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
