@@ -64,7 +64,27 @@ fn main() -> ExitCode {
 fn all_trials(place: &Path) -> Vec<Trial> {
     let engines = [("docker", "TRAINER_TEST_DOCKER_HOST"), ("podman", "TRAINER_TEST_PODMAN_HOST")];
     let engines = engines.into_iter().filter_map(|(name, variable)| Some((name, env::var(variable).ok()?)));
-    engines.flat_map(|(name, host)| trials(place, name, &host)).collect()
+    let mut trials: Vec<_> = engines.flat_map(|(name, host)| trials(place, name, &host)).collect();
+    if let Ok(host) = env::var("TRAINER_TEST_DOCKER_HOST") {
+        // A daemon of one's own takes root.
+        let is_root = rustix::process::getuid().is_root();
+        for (name, option) in [
+            ("a_job_goes_on_while_its_engine_is_restarted", Some("--live-restore")),
+            ("a_job_that_ends_with_its_engine_is_told_so", None),
+        ] {
+            // The path of a socket has little room.
+            let folder = place.join(if option.is_some() { "live" } else { "plain" });
+            let (bench, host) = (Bench::new(place, "docker", &host, name), host.clone());
+            let daemon = Dockerd { folder, option };
+            let trial = Trial::test(format!("docker::{name}"), move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                runtime.block_on(restarts_the_engine(bench, &host, daemon));
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(!is_root));
+        }
+    }
+    trials
 }
 
 macro_rules! trials {
@@ -367,6 +387,66 @@ async fn an_engine_that_does_not_answer_is_not_an_engine_without_the_job(bench: 
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     let error = backend.list(&trainer_core::job::ListQuery::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+}
+
+/// A dockerd of this trial's own, which is killed and started again while a job runs on it.
+async fn restarts_the_engine(mut bench: Bench, images: &str, daemon: Dockerd) {
+    daemon.run("start");
+    bench.host = format!("unix://{}/docker.sock", daemon.folder.display());
+    let from = Engine::find(Selected::Any, Some(images)).await.unwrap();
+    let archive: Vec<_> = from.client.export_image(&image()).map(Result::unwrap).collect().await;
+    let options = bollard::query_parameters::ImportImageOptions::default();
+    let archive = bollard::body_stream(futures_util::stream::iter(archive));
+    let to = bench.engine().await;
+    to.client.import_image(options, archive, None).for_each(async |said| drop(said.unwrap())).await;
+
+    let job =
+        bench.submit(&["sh", "-c", "for i in $(seq 1 60); do echo $i; sleep 0.1; done; printf end"]).await.unwrap();
+    bench.says(&job.name, "10").await;
+    daemon.kill();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.backend().get(&job.name).await.unwrap().phase, Phase::Running);
+    daemon.run("start");
+    let job = bench.end(&job.name).await;
+    let events = bench.backend().events(&job.name).await.unwrap();
+    let has = |reason: &str| events.iter().any(|event| event.reason == reason);
+    assert!(has("EngineUnreachable") && has("EngineAnswers"), "{events:?}");
+    if daemon.option.is_some() {
+        assert_eq!(job.phase, Phase::Complete, "{:?}", job.reason);
+        let expected: Vec<_> = (1..=60).map(|i| i.to_string()).chain(["end".to_owned()]).collect();
+        assert_eq!(bench.log(&job.name).await, expected);
+    } else {
+        assert_eq!(job.phase, Phase::Failed);
+        assert!(has("EngineRestarted"), "{events:?}");
+    }
+    bench.client().delete(&job.name, &StopRequest::default()).await.unwrap();
+}
+
+struct Dockerd {
+    folder: PathBuf,
+    option: Option<&'static str>,
+}
+
+impl Dockerd {
+    fn run(&self, script: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/engines/docker").join(script);
+        let mut command = Command::new(&script);
+        command.arg(&self.folder).args(self.option.filter(|_| script.ends_with("start")));
+        assert!(command.status().unwrap().success(), "{}", script.display());
+    }
+
+    fn kill(&self) {
+        let record = fs::read_to_string(self.folder.join("daemon")).unwrap();
+        let pid = record.split_whitespace().next().unwrap().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        self.run("stop");
+    }
 }
 
 /// The place of one trial: a state folder, a working directory, and an engine.
