@@ -58,6 +58,10 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     runtime: Option<String>,
 
+    /// Image that the nodes run in, where they are containers [default: the runtime's]
+    #[arg(long, value_name = "IMAGE", value_parser = NonEmptyStringValueParser::new(), help_heading = WHAT)]
+    image: Option<String>,
+
     /// Name of the job [default: SCRIPT and four letters]
     #[arg(long, help_heading = WHAT)]
     name: Option<JobName>,

@@ -67,6 +67,7 @@ pub(super) async fn build<B: BackendRegistry>(
         command: Some(argv),
         args: (!args.is_empty()).then_some(args),
         env: (!env.is_empty()).then_some(env),
+        image: run.image.clone(),
         num_nodes: run.nodes,
         num_proc_per_node: run.nproc,
         resources_per_node: resources(run),
