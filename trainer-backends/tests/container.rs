@@ -221,6 +221,9 @@ async fn another_client_of_the_engine_reads_and_deletes_a_job(bench: Bench) {
     assert!(seen.reason.unwrap().contains("supervised on this machine"));
     let listed: Vec<_> = other.list_all().collect::<Vec<_>>().await;
     assert!(listed.iter().any(|listed| listed.as_ref().unwrap().uid == job.uid));
+    let items: Vec<_> = other.logs(&job.name, &LogQuery::default()).await.unwrap().collect().await;
+    let [Ok(LogItem::Line(line))] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((line.bytes.as_slice(), line.step.as_str(), line.node), (&b"up"[..], "node", NodeIndex(0)));
     let error = other.stop(&job.name, &StopRequest::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     other.delete(&job.name, &StopRequest::default()).await.unwrap();

@@ -13,7 +13,7 @@ use super::{
     engine::Engine,
     fields, foreign,
     launch::ContainerLauncher,
-    objects,
+    logs, objects,
     prepared::Prepared,
     preview,
     submission::{Setting, containers},
@@ -125,7 +125,13 @@ impl TrainerBackend for ContainerBackend {
     }
 
     async fn logs(&self, name: &JobName, query: &LogQuery) -> Result<LogStream> {
-        self.or_elsewhere(name, self.jobs.logs(name, query)).await
+        match self.jobs.logs(name, query).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.jobs.get(name).await.is_err() => {
+                let job = self.foreign(name).await?;
+                logs::stream(self.engine().await?, &job, query).await
+            }
+            other => other,
+        }
     }
 
     async fn events(&self, name: &JobName) -> Result<Vec<Event>> {

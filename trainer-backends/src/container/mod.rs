@@ -20,6 +20,7 @@ pub mod images;
 mod keys;
 mod labels;
 mod launch;
+mod logs;
 mod memory;
 mod network;
 mod node;
