@@ -355,7 +355,8 @@ async fn xgboost_nodes_get_what_the_preview_says(bench: Bench) {
 
 async fn files_of_the_output_belong_to_the_chosen_user(bench: Bench) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let mut request = bench.request(&["sh", "-c", "id -u; echo x > $TRAINER_OUTPUT_DIR/x"]);
+    let script = "id -u; echo x > /scratch/x && mv /scratch/x $TRAINER_OUTPUT_DIR";
+    let mut request = bench.with_scratch(bench.request(&["sh", "-c", script]));
     let output = bench.directory.join("open");
     fs::create_dir(&output).unwrap();
     fs::set_permissions(&output, fs::Permissions::from_mode(0o777)).unwrap();

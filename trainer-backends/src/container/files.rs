@@ -68,10 +68,12 @@ pub(super) fn folder(path: &str, contents: &Contents) -> Result<Vec<u8>> {
     archive.into_inner().map_err(|error| unmade(&error))
 }
 
-/// The archive that opens a folder to every user, as an `emptyDir` is.
-pub(super) fn open_folder() -> Result<Vec<u8>> {
+/// The archive, for the root of a container, that opens a folder to every user, as an `emptyDir` is. An entry for the
+/// folder that an archive is unpacked in would do on Podman only.
+pub(super) fn open_folder(path: &str) -> Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
-    append(&mut archive, "./", EntryType::Directory, 0o777, 0, &[]).map_err(|error| unmade(&error))?;
+    let folder = format!("{}/", path.trim_matches('/'));
+    append(&mut archive, &folder, EntryType::Directory, 0o777, 0, &[]).map_err(|error| unmade(&error))?;
     archive.into_inner().map_err(|error| unmade(&error))
 }
 

@@ -238,7 +238,7 @@ impl Launch<'_> {
     /// Puts into a created container what it doesn't mount.
     async fn furnish(&self, container: &str, placed: &Placement<'_>) -> Result<()> {
         for own in placed.own.iter().filter(|own| !own.read_only) {
-            objects::upload(self.engine, container, own.path, files::open_folder()?).await?;
+            objects::upload(self.engine, container, "/", files::open_folder(own.path)?).await?;
         }
         for mounted in &placed.files {
             let mut contents = files::config_map(self.attempt.plan, mounted.name);

@@ -212,7 +212,7 @@ impl Setting<'_> {
                 request.progress.report(ProgressEvent::Done);
                 prepared.source = Some(Source::Volume(volume));
             } else {
-                objects::upload(self.engine, anchor, OUTPUT, files::open_folder()?).await?;
+                objects::upload(self.engine, anchor, "/", files::open_folder(OUTPUT)?).await?;
                 let said = format!(
                     "the engine is on another machine, and the job is supervised from this one: output stays in the \
                      engine's volume `{volume}` until the job is deleted"
