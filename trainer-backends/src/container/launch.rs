@@ -108,7 +108,7 @@ impl Launcher for ContainerLauncher {
     async fn clean_up(&mut self) -> Result<()> {
         self.prepared.remove_empty_output();
         let uid = self.folder.submission()?.uid;
-        network::remove(self.engine().await?, &uid, true).await
+        network::remove(self.engine().await?, &uid).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bollard::{
-    models::{EndpointIpamConfig, EndpointSettings, NetworkCreateRequest},
+    models::{EndpointIpamConfig, EndpointSettings, NetworkCreateRequest, NetworkDisconnectRequest},
     query_parameters::ListNetworksOptions,
 };
 use trainer_core::{
@@ -14,6 +14,7 @@ use trainer_core::{
 use super::{
     engine::{Engine, Flavour},
     labels::{self, Labels},
+    objects,
 };
 
 /// The network of one job.
@@ -106,16 +107,33 @@ async fn subnet(engine: &Engine, name: &str) -> Result<Option<(Ipv4Addr, u32)>> 
     Ok(subnets.next())
 }
 
-/// Removes the job's networks; `keep_busy`: but for those that the engine says are in use.
+/// Removes the job's networks.
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn remove(engine: &Engine, uid: &str, keep_busy: bool) -> Result<()> {
+pub(super) async fn remove(engine: &Engine, uid: &str) -> Result<()> {
     for name in names(engine, uid).await? {
+        if engine.flavour == Flavour::Podman {
+            disconnect(engine, uid, &name).await?;
+        }
         match engine.ask("remove a network", engine.client.remove_network(&name)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) if keep_busy && error.kind() != ErrorKind::Unreachable => {}
             other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Podman keeps a network for containers that have ended.
+async fn disconnect(engine: &Engine, uid: &str, name: &str) -> Result<()> {
+    for container in objects::containers(engine, labels::nodes(Some(uid))).await? {
+        let container = container.id.unwrap_or_default();
+        let request = NetworkDisconnectRequest { container, force: Some(true) };
+        let disconnected = engine.client.disconnect_network(name, request);
+        match engine.ask("take a container out of its network", disconnected).await {
+            Err(error) if error.kind() == ErrorKind::Unreachable => return Err(error),
+            // It isn't in it, or not any more.
+            _ => {}
         }
     }
     Ok(())

@@ -65,7 +65,7 @@ pub(super) async fn remove_container(engine: &Engine, container: &str) -> Result
 /// error.
 pub(super) async fn remove_all(engine: &Engine, uid: &str) -> Result<()> {
     remove_nodes(engine, uid).await?;
-    network::remove(engine, uid, false).await?;
+    network::remove(engine, uid).await?;
     let options = ListVolumesOptions { filters: Some(labels::filter(uid)) };
     let volumes = engine.ask("list volumes", engine.client.list_volumes(Some(options))).await?;
     let anchors = containers(engine, labels::filter(uid)).await?;
