@@ -3,7 +3,7 @@
 //! **Architecture invariant: an engine executes the plan.** Nothing here computes a variable, a host
 //! name or an order of steps; what an engine can't honour it refuses before its first side effect.
 
-#[cfg(feature = "container")]
+#[cfg(all(feature = "container", target_os = "linux"))]
 pub mod container;
 #[cfg(all(feature = "local", target_os = "linux"))]
 pub mod local;

@@ -80,7 +80,7 @@ fn read(entry: &LogOutput, step: &str, node: NodeIndex) -> Option<LogLine> {
 
 /// The earliest first.
 fn in_order(nodes: Vec<Lines>) -> impl Stream<Item = Result<LogItem>> + Send {
-    let nodes: Vec<Peekable<Lines>> = nodes.into_iter().map(|node| node.peekable()).collect();
+    let nodes: Vec<Peekable<Lines>> = nodes.into_iter().map(futures_util::StreamExt::peekable).collect();
     stream::unfold(nodes, async |mut nodes| {
         let mut earliest: Option<(usize, Timestamp)> = None;
         for (index, node) in nodes.iter_mut().enumerate() {
