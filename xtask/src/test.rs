@@ -12,9 +12,6 @@ use crate::{
 /// Tells the behaviour suite which engines to run on: names with commas between, or `none`.
 const ENGINES_VARIABLE: &str = "TRAINER_TEST_ENGINES";
 
-/// The engines that the behaviour suite has a backend for.
-const SUITES_ENGINES: &[&str] = &["local"];
-
 /// Which execution engines to test on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engines {
@@ -44,7 +41,7 @@ pub(crate) fn parts(workspace: &Workspace, engines: Engines) -> Vec<Part> {
     let all = ["local"].into_iter().chain(there.iter().map(Engine::name));
     let names = match engines {
         Engines::None => "none".to_owned(),
-        Engines::Found | Engines::All => all.filter(|name| SUITES_ENGINES.contains(name)).collect::<Vec<_>>().join(","),
+        Engines::Found | Engines::All => all.collect::<Vec<_>>().join(","),
     };
     let environment = engines::environment(&there);
     let with_engines = |mut command: Command| {
