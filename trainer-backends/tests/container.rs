@@ -24,7 +24,7 @@ use bollard::{
 use futures_util::{StreamExt as _, future::join_all};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
-use trainer_backends::container::{ContainerBackend, ContainerConfig, Engine, Selected};
+use trainer_backends::container::{ContainerBackend, ContainerConfig, Engine, Flavour, Selected};
 use trainer_core::{
     ErrorKind, Job, JobName, JobRequest, NodeIndex, Phase, Result, TrainerBackend as _, TrainerClient,
     api::{RuntimeRef, TrainJob, Trainer},
@@ -124,6 +124,8 @@ trials![
     xgboost_nodes_get_what_the_preview_says,
     files_of_the_output_belong_to_the_chosen_user,
     a_secret_is_nowhere_but_in_the_container,
+    a_program_gains_no_privileges_where_the_job_forbids_it,
+    nodes_ask_for_gpus_of_their_own,
     an_engine_that_does_not_answer_is_not_an_engine_without_the_job,
 ];
 
@@ -379,6 +381,41 @@ async fn a_secret_is_nowhere_but_in_the_container(bench: Bench) {
     }
     let anchor = bench.engine().await.client.inspect_container(job.name.as_str(), None).await.unwrap();
     assert!(!format!("{anchor:?}").contains("swordfish"));
+}
+
+async fn a_program_gains_no_privileges_where_the_job_forbids_it(bench: Bench) {
+    let mut request = bench.request(&["grep", "NoNewPrivs", "/proc/self/status"]);
+    pod_of(&mut request)["containers"][0]["securityContext"] = json!({ "allowPrivilegeEscalation": false });
+    let job = bench.client().submit(request).await.unwrap();
+    assert_eq!(bench.end(&job.name).await.phase, Phase::Complete);
+    assert_eq!(bench.log(&job.name).await, ["NoNewPrivs:\t1"]);
+}
+
+/// There may be no GPU, nor what gives one to a container: what counts is what the engine was asked for.
+async fn nodes_ask_for_gpus_of_their_own(bench: Bench) {
+    let mut request = bench.request(&["true"]);
+    let name: JobName = request.job.metadata.name.as_deref().unwrap().parse().unwrap();
+    request.job.spec.runtime_ref.name = "torch-distributed".to_owned();
+    let trainer = request.job.spec.trainer.as_mut().unwrap();
+    trainer.num_nodes = Some(2);
+    trainer.resources_per_node = Some(json!({ "limits": { "nvidia.com/gpu": 2 } }));
+    let engine = bench.engine().await;
+    match bench.client().submit(request).await {
+        Ok(_) => drop(bench.end(&name).await),
+        // Podman before 5.4 would start the nodes without their GPUs.
+        Err(error) => {
+            assert_eq!((error.kind(), engine.flavour), (ErrorKind::Unsupported, Flavour::Podman), "{error}");
+            assert_eq!(bench.left_of(&name).await, Vec::<String>::new());
+            return;
+        }
+    }
+    for (node, ids) in [(0, ["0", "1"]), (1, ["2", "3"])] {
+        let container = engine.client.inspect_container(&format!("{name}-node-0-{node}"), None).await.unwrap();
+        let asked = container.host_config.unwrap().device_requests.unwrap();
+        let asked: Vec<String> = asked.into_iter().flat_map(|request| request.device_ids.unwrap()).collect();
+        let numbers: Vec<&str> = asked.iter().map(|id| id.rsplit('=').next().unwrap()).collect();
+        assert_eq!(numbers, ids, "node {node}");
+    }
 }
 
 async fn an_engine_that_does_not_answer_is_not_an_engine_without_the_job(bench: Bench) {

@@ -42,11 +42,8 @@ pub(super) const FIELDS: &[FieldRule] = &[
         &["securityContext.runAsUser", "securityContext.runAsGroup", "securityContext.fsGroup"],
         Honour,
     ),
-    FieldRule::of(
-        Place::Pod,
-        &["securityContext.runAsNonRoot", "securityContext.fsGroupChangePolicy", "securityContext.seccompProfile"],
-        Moot,
-    ),
+    FieldRule::of(Place::Pod, &["securityContext.runAsNonRoot", "securityContext.seccompProfile"], UNCHECKED),
+    FieldRule::of(Place::Pod, &["securityContext.fsGroupChangePolicy"], Moot),
     FieldRule::of(
         Place::Pod,
         &[
@@ -83,6 +80,7 @@ pub(super) const FIELDS: &[FieldRule] = &[
             "securityContext.runAsGroup",
             "securityContext.privileged",
             "securityContext.readOnlyRootFilesystem",
+            "securityContext.allowPrivilegeEscalation",
             "securityContext.capabilities",
             "volumeMounts.readOnly",
         ],
@@ -107,12 +105,10 @@ pub(super) const FIELDS: &[FieldRule] = &[
             "resources.requests.cpu",
             "resources.requests.memory",
             "resources.requests.ephemeral-storage",
-            "securityContext.allowPrivilegeEscalation",
-            "securityContext.runAsNonRoot",
-            "securityContext.seccompProfile",
         ],
         Moot,
     ),
+    FieldRule::of(Place::Container, &["securityContext.runAsNonRoot", "securityContext.seccompProfile"], UNCHECKED),
     FieldRule::of(
         Place::Container,
         &[
@@ -142,6 +138,9 @@ pub(super) const FIELDS: &[FieldRule] = &[
 
 const KEPT: fields::Treatment =
     Warn("a finished job is kept until it is deleted, whatever `ttlSecondsAfterFinished` says");
+
+const UNCHECKED: fields::Treatment =
+    Warn("`runAsNonRoot` is not checked, and system calls are filtered as the engine is set up to");
 
 /// Checks that this engine can run the job; returns what it will replace or not enforce, for people, each once.
 ///

@@ -75,6 +75,17 @@ pub(super) fn review(plan: &LaunchPlan) -> Result<()> {
     nodes(plan).try_for_each(|(_, node)| asked(node).map(drop))
 }
 
+/// Checks that this engine can be asked for them.
+///
+/// # Errors
+/// As [`review`] and [`requests`].
+pub(super) fn review_requests(plan: &LaunchPlan, how: GpuRequests, engine: &Engine) -> Result<()> {
+    nodes(plan).try_for_each(|(step, node)| match share(plan, step, node)? {
+        Some(share) => requests(&share, how, engine).map(drop),
+        None => Ok(()),
+    })
+}
+
 /// The GPUs of a node; `None` if it asks for none.
 ///
 /// # Errors

@@ -230,6 +230,7 @@ impl Launch<'_> {
             readonly_rootfs: context.read_only_root,
             cap_add: context.added,
             cap_drop: context.dropped,
+            security_opt: context.is_confined.then(|| vec!["no-new-privileges".to_owned()]),
             group_add: group_of(self.step).map(|group| vec![group.to_string()]),
             ..HostConfig::default()
         })
@@ -331,6 +332,8 @@ struct SecurityContext {
     read_only_root: Option<bool>,
     added: Option<Vec<String>>,
     dropped: Option<Vec<String>>,
+    /// Whether a program may not gain more privileges than it was started with.
+    is_confined: bool,
 }
 
 impl SecurityContext {
@@ -346,6 +349,7 @@ impl SecurityContext {
             read_only_root: flag("readOnlyRootFilesystem"),
             added: names("add"),
             dropped: names("drop"),
+            is_confined: flag("allowPrivilegeEscalation") == Some(false),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     anchor,
     config::ContainerOptions,
     engine::Engine,
-    files, images, keys, labels,
+    files, gpus, images, keys, labels,
     network::JobNetwork,
     objects,
     placement::Placement,
@@ -47,6 +47,7 @@ impl Setting<'_> {
         let directory = prepared::directory(self.job)?;
         let output = OutputFolder::of(self.job, &directory);
         self.review_folders()?;
+        gpus::review_requests(self.job.plan(), self.options.gpus, self.engine)?;
         let images = self.provide_images().await?;
         let prepared = self.make(images, &directory, output).await;
         if prepared.is_err() {
