@@ -17,6 +17,9 @@ use super::{
     objects,
 };
 
+/// How often a network is asked for again while others come and go.
+const NETWORKS_IN_MOTION: u32 = 5;
+
 /// The network of one job.
 #[derive(Clone, Debug)]
 pub(super) struct JobNetwork {
@@ -155,6 +158,17 @@ async fn is_taken(engine: &Engine, name: &str) -> Result<bool> {
 }
 
 async fn create(engine: &Engine, name: &str, labels: &Labels) -> Result<()> {
+    // Podman 4.3 looks at the machine's interfaces one by one, and fails over one that another network takes along.
+    for _ in 0..NETWORKS_IN_MOTION {
+        match try_to_create(engine, name, labels).await {
+            Err(error) if error.to_string().contains("no such network interface") => {}
+            other => return other,
+        }
+    }
+    try_to_create(engine, name, labels).await
+}
+
+async fn try_to_create(engine: &Engine, name: &str, labels: &Labels) -> Result<()> {
     let request = NetworkCreateRequest {
         name: name.to_owned(),
         driver: Some("bridge".to_owned()),
