@@ -1,6 +1,6 @@
 //! What nodes write, byte by byte.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -135,12 +135,10 @@ async fn followers_see_a_line_when_it_is_written<B: TrainerBackend>(lab: Lab<B>)
 
 async fn an_unfinished_line_is_seen_before_it_ends<B: TrainerBackend>(lab: Lab<B>) -> Outcome {
     let job = lab.sh("printf 'epoch 1: 50%%'; sleep 3; printf ' 100%%\\n'").submit().await?;
-    job.reaches(Phase::Running).await?;
-    let start = Instant::now();
     let mut items = job.client.logs(&job.name, &follow()).await?;
-    let first = timeout(Duration::from_secs(20), items.next()).await?;
-    assert!(start.elapsed() < Duration::from_millis(2500), "it came after {:?}", start.elapsed());
+    let first = timeout(Duration::from_secs(60), items.next()).await?;
     let Some(LogItem::Line(part)) = first.transpose()? else { panic!("the log ended") };
+    // One that waits for the end of the line would come as a whole.
     assert_eq!((&*part.bytes, part.partial), (&b"epoch 1: 50%"[..], true));
 
     let mut transcript = Transcript::default();
