@@ -1,4 +1,5 @@
-//! The README's first command, as a newcomer types it: nothing cached, nothing configured.
+//! The digits example: the README's first command, as a newcomer types it (nothing cached, nothing configured), and
+//! the same in containers, with each framework that a policy of the built-in runtimes is for.
 
 use std::{
     fs,
@@ -8,6 +9,7 @@ use std::{
 
 use crate::{
     Result,
+    engines::{self, Engine},
     part::{Log, Part, Verdict},
     test::Engines,
     workspace::Workspace,
@@ -23,6 +25,29 @@ const COMMAND: &[&str] = &[
     "--requirements",
     "examples/digits/requirements.txt",
     "examples/digits/train.py",
+];
+
+/// The image, the command behind `run --nodes 2`, and what it leaves.
+const IN_CONTAINERS: &[(&str, &[&str], &str)] = &[
+    ("jax", &["--runtime", "jax-distributed", "examples/digits/train.py"], "model.npz"),
+    (
+        "torch",
+        &["--runtime", "torch-distributed", "--nproc", "1", "--", "torchrun", "examples/digits/train_torch.py"],
+        "model.pt",
+    ),
+    ("xgboost", &["--runtime", "xgboost-distributed", "examples/digits/train_xgboost.py"], "model.ubj"),
+];
+
+/// Open MPI 5 doesn't read the variable by which the controller names the file of hosts.
+const MPI: &[&str] = &[
+    "--runtime",
+    "mpi-distributed",
+    "--",
+    "mpirun",
+    "--hostfile",
+    "/etc/mpi/hostfile",
+    "python3",
+    "examples/digits/allreduce_mpi.py",
 ];
 
 /// The test accuracy that the README promises, in percent.
@@ -50,14 +75,45 @@ pub(crate) fn part(workspace: &Workspace, engines: Engines) -> Part {
             command.env(variable, home.join(folder));
         }
         log.run(&mut command)?;
-        check(log, &output)?;
+        check(&log.text()?, &output.join("model.npz"))?;
         clear(&home)?;
         Ok(Verdict::Passed)
     })
 }
 
-fn check(log: &Log, output: &Path) -> Result {
-    let text = log.text()?;
+/// Trains digits on two containers of `engine` with each framework, and adds up a vector over MPI.
+pub(crate) fn in_containers(workspace: &Workspace, engine: Engine) -> Part {
+    let trainer = workspace.target.join("debug/trainer");
+    let (root, home) = (workspace.root.clone(), workspace.target.join(format!("digits-{}", engine.name())));
+    Part::new(format!("digits on {}", engine.name()), move |log| {
+        clear(&home)?;
+        let run = |log: &mut Log, image: &str, arguments: &[&str]| -> Result<String> {
+            let before = log.text()?.len();
+            let mut command = Command::new(&trainer);
+            command.args(["run", "--backend", engine.name(), "--nodes", "2"]).arg("--output").arg(home.join(image));
+            command.arg("-B").arg(format!("host={}", engine.host));
+            command.arg("-B").arg(format!("image={}", engines::image(image))).args(arguments).current_dir(&root);
+            command.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config"));
+            log.run(&mut command)?;
+            Ok(log.text()?.split_off(before))
+        };
+        for (image, arguments, model) in IN_CONTAINERS {
+            let text = run(log, image, arguments)?;
+            check(&text, &home.join(image).join(model))?;
+        }
+        let text = run(log, "mpi", MPI)?;
+        if !text.contains("allreduce over 2 processes: 3") {
+            return Err("the processes of MPI didn't find each other".into());
+        }
+        let mut tidy_up = Command::new(&trainer);
+        tidy_up.args(["prune", "--backend", engine.name()]).arg("-B").arg(format!("host={}", engine.host));
+        log.run(tidy_up.env("XDG_STATE_HOME", home.join("state")).env("XDG_CONFIG_HOME", home.join("config")))?;
+        clear(&home)?;
+        Ok(Verdict::Passed)
+    })
+}
+
+fn check(text: &str, model: &Path) -> Result {
     for node in ["node-0", "node-1"] {
         let lines = || text.lines().filter(|line| line.starts_with(node));
         let accuracy = lines().find_map(accuracy).ok_or_else(|| format!("{node} printed no test accuracy"))?;
@@ -65,7 +121,7 @@ fn check(log: &Log, output: &Path) -> Result {
             return Err(format!("{node}: a test accuracy of {accuracy} %, not the {PROMISED} % promised").into());
         }
     }
-    if output.join("model.npz").is_file() { Ok(()) } else { Err("no model was saved".into()) }
+    if model.is_file() { Ok(()) } else { Err(format!("{} was not saved", model.display()).into()) }
 }
 
 /// The number in `test accuracy 97.8%`.

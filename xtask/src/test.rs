@@ -24,7 +24,7 @@ pub(crate) enum Engines {
 }
 
 impl Engines {
-    /// Those to test on, whether they run by now or will when [`engines::up`] is done.
+    /// Those to test on, whether they run by now or will when `engines::up` is done.
     pub(crate) fn there(self, workspace: &Workspace) -> Vec<Engine> {
         match self {
             Self::Found => engines::found(workspace),
@@ -67,6 +67,9 @@ pub(crate) fn parts(workspace: &Workspace, engines: Engines) -> Vec<Part> {
     ];
     let targets: BTreeSet<_> = workspace.packages.iter().flat_map(|package| &package.tests).collect();
     parts.extend(targets.into_iter().map(|target| Part::commands(target, [test(&["--test", target])])));
+    if engines == Engines::All {
+        parts.extend(there.into_iter().map(|engine| digits::in_containers(workspace, engine)));
+    }
     parts.push(Part::commands("doctests", [test(&["--doc"])]));
     parts.extend(workspace.examples.iter().map(|example| Part::commands(example, [test_example(example, &[])])));
     parts

@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(90);
 pub(crate) struct Engine {
     kind: Kind,
     /// Where it answers, as `DOCKER_HOST` says it.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// Somebody else's: it is neither started nor ended.
     given: bool,
     /// Everything that one of our own has.

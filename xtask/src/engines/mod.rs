@@ -118,6 +118,11 @@ pub(crate) fn environment(engines: &[Engine]) -> Vec<(&'static str, String)> {
     variables
 }
 
+/// The name by which engines have an image of the tests.
+pub(crate) fn image(name: &str) -> String {
+    image::reference(name)
+}
+
 fn named(which: &str, workspace: &Workspace) -> Result<Vec<Engine>> {
     let mut engines = Engine::all(workspace);
     engines.retain(|engine| which == "all" || which == engine.name());
