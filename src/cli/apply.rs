@@ -56,22 +56,34 @@ impl Apply {
         let mut applied = Vec::new();
         let reviewed = review(app, &client, &self.file).await?;
         preview::put(&client, reviewed.iter().filter(|(_, action)| action.launches()).map(|(job, _)| job)).await?;
+        // Whoever reads along may go away: the jobs are started all the same. What was done before an error is said.
+        let mut told = Ok(());
+        let mut taken = Ok(());
         for (reviewed, action) in &reviewed {
             let name = reviewed.name();
             say(format_args!("{name}: {}, runtime {}", shape(reviewed.plan()), reviewed.runtime().name()));
-            let job = action.take(&client, reviewed).await?;
+            let job = match action.take(&client, reviewed).await {
+                Ok(job) => job,
+                Err(error) => {
+                    taken = Err(error);
+                    break;
+                }
+            };
             if let Action::Leave = action
                 && let Some(difference) = held_back(&job, B::COMMAND)
             {
                 note(&difference);
             }
             app.remember(&job);
-            if self.form.format.is_none() {
-                writeln!(out(), "{name} {}", action.done())?;
+            if self.form.format.is_none() && told.is_ok() {
+                told = writeln!(out(), "{name} {}", action.done());
             }
             applied.push(job);
         }
-        write(&applied, self.form)?;
+        let written = write(&applied, self.form);
+        taken?;
+        written?;
+        told?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -91,8 +103,8 @@ async fn review<B: BackendRegistry>(
         request.runtime = accepted.brings_runtime.then_some(accepted.runtime);
         request.progress = progress::on_terminal();
         let job = client.plan(request).await?;
-        let place = |job: &ReviewedJob| (job.plan().namespace.clone(), job.name().clone());
-        if reviewed.iter().any(|(other, _)| place(other) == place(&job)) {
+        // A client sees one namespace.
+        if reviewed.iter().any(|(other, _)| other.name() == job.name()) {
             let (line, column) = document.position("metadata.name");
             let (file, name) = (document.file(), job.name());
             return Err(Error::invalid(format!("{file}:{line}:{column}: there is another job `{name}` in this file")));

@@ -28,8 +28,13 @@ impl Jobs {
     ///
     /// # Errors
     /// `AlreadyExists` if it has been claimed, by whichever backend; `Io` if the state folder can't be
-    /// written; `Unsupported` if this program can't be run as supervisor.
+    /// written; `Unsupported` if this program can't be run as supervisor, or if there is nothing to launch.
     pub fn claim(&self, submission: Submission, plan: &LaunchPlan) -> Result<Claim> {
+        if let (true, Some(controller)) = (plan.steps.is_empty(), &submission.job.spec.managed_by) {
+            let name = &submission.name;
+            return Err(Error::unsupported(format!("the job `{name}` is left to {controller}, which is not here"))
+                .with_hint("take `spec.managedBy` out of it, or apply it where that controller is"));
+        }
         tree::can_supervise(&self.settings)?;
         let root = self.jobs_root()?;
         create_root(&root)?;
