@@ -426,6 +426,12 @@ const REVIEW: &[(&str, InFile)] = &[
             ("crd:name", "subdomain", "let objections = «names::subdomain(name)»", "Vec::<String>::new()"),
             ("crd:name", "label of a job", "!names::is_label_1035(name)", "false"),
             ("crd:name", "length of a job's", "name.chars().count() > 63", "false"),
+            (
+                "crd:metadata",
+                "namespace",
+                "names::label_1123(namespace).into_iter()",
+                "Vec::<String>::new().into_iter()",
+            ),
             ("crd:metadata", "label key", "names::label_key(key)", "Vec::<String>::new()"),
             ("crd:metadata", "label value", "names::label_value(text)", "Vec::<String>::new()"),
             ("crd:metadata", "annotation key", "names::label_key(&key.to_lowercase())", "Vec::<String>::new()"),
