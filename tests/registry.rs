@@ -84,6 +84,9 @@ fn an_alias_chooses_its_backend_which_learns_which_one_it_was() {
     check: selected "bravo", color "blue"
     runtimes: the default
     runtime: the default
+    preview: preview was called
+    submit: submit was called
+    update: this backend can't change the job `alpha`
     get: get was called
     list: list was called
     watch: watch was called
