@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use tokio::sync::OnceCell;
 use trainer_core::{ErrorKind, job::Severity, prelude::*, registry::read_options};
-use trainer_supervisor::{JobFolder, Jobs, Settings, Submission, supervise};
+use trainer_supervisor::{Jobs, Settings, Submission, supervise};
 
 use super::{
     check,
@@ -155,7 +155,7 @@ impl TrainerBackend for ContainerBackend {
         variables::review(request, containers(job.plan()).map(|(_, container)| container))?;
         self.or_elsewhere(job.name(), async {
             self.jobs.get(job.name()).await?;
-            let folder = self.folder(job.name())?;
+            let folder = self.jobs.folder(job.name())?;
             let (submission, before) = (folder.submission()?, folder.prepared::<Prepared>()?);
             let engine = Engine::open(&before.endpoint).await?;
             let image = self.image.as_deref();
@@ -173,7 +173,7 @@ impl TrainerBackend for ContainerBackend {
     }
 
     async fn delete(&self, name: &JobName, request: &StopRequest) -> Result<()> {
-        let folder = self.folder(name)?;
+        let folder = self.jobs.folder(name)?;
         let Ok(submission) = folder.submission() else {
             return match self.jobs.delete(name, request).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => self.delete_foreign(name).await,
@@ -196,10 +196,6 @@ impl TrainerBackend for ContainerBackend {
 impl ContainerBackend {
     async fn engine(&self) -> Result<&Engine> {
         self.engine.get_or_try_init(|| Engine::find(self.selected, self.host.as_deref())).await
-    }
-
-    fn folder(&self, name: &JobName) -> Result<JobFolder> {
-        Ok(JobFolder::at(self.jobs.state_root()?.join("jobs").join(name.as_str())))
     }
 
     /// The job that the engine has and the state folder hasn't.

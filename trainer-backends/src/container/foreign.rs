@@ -86,7 +86,7 @@ fn is_of(facts: &Facts, state: &Path) -> bool {
 
 /// Whether the job was submitted from here, and is no more.
 fn is_left_over(facts: &Facts, state: &Path) -> bool {
-    let folder = trainer_supervisor::JobFolder::at(state.join("jobs").join(facts.name.as_str()));
+    let folder = trainer_supervisor::JobFolder::of(state, &facts.name);
     is_of(facts, state)
         && match folder.submission() {
             Ok(submission) => submission.uid != facts.uid,

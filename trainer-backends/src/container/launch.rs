@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use bollard::{
-    models::{
-        ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount, NetworkingConfig,
-        VolumeCreateRequest,
-    },
+    models::{ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount, NetworkingConfig},
     query_parameters::{CreateContainerOptions, RemoveVolumeOptions},
 };
 use serde_json::Value;
@@ -268,12 +265,7 @@ impl Launch<'_> {
                 other => other?,
             }
         }
-        let request = VolumeCreateRequest {
-            name: Some(name.clone()),
-            labels: Some(self.labels.clone()),
-            ..VolumeCreateRequest::default()
-        };
-        self.engine.ask("create a volume", self.engine.client.create_volume(request)).await?;
+        objects::create_volume(self.engine, &name, self.labels.clone()).await?;
         Ok(placement::empty_volume(&name, own.path, own.read_only))
     }
 

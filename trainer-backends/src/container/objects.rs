@@ -70,11 +70,10 @@ pub(super) async fn remove_all(engine: &Engine, uid: &str) -> Result<()> {
     let volumes = engine.ask("list volumes", engine.client.list_volumes(Some(options))).await?;
     let anchors = containers(engine, labels::filter(uid)).await?;
     // It mounts volumes, and holds the name until all else is gone.
-    let mut names: Vec<String> = volumes.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect();
     let mut held = Vec::new();
-    for name in names.drain(..) {
-        if !remove_volume(engine, &name).await? {
-            held.push(name);
+    for volume in volumes.volumes.unwrap_or_default() {
+        if !remove_volume(engine, &volume.name).await? {
+            held.push(volume.name);
         }
     }
     for id in anchors.into_iter().filter_map(|container| container.id) {

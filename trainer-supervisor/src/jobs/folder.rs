@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 use trainer_core::{
-    Error, ErrorKind, NodeIndex, Result,
+    Error, ErrorKind, JobName, NodeIndex, Result,
     job::{Event, Severity},
     plan::LaunchPlan,
 };
@@ -21,6 +21,9 @@ use super::record::{Intent, Status, Submission};
 
 /// The version of every file in a job's folder.
 const VERSION: u32 = 1;
+
+/// Where jobs are, in a state folder.
+pub(super) const JOBS: &str = "jobs";
 
 const REQUEST: &str = "request.json";
 const PLAN: &str = "plan.json";
@@ -64,6 +67,12 @@ impl JobFolder {
     /// The folder at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
+    }
+
+    /// The folder of the job of this name in a state folder.
+    #[must_use]
+    pub fn of(state_root: &Path, name: &JobName) -> Self {
+        Self::at(state_root.join(JOBS).join(name.as_str()))
     }
 
     /// Its path.

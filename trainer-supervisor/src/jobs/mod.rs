@@ -116,12 +116,16 @@ impl Jobs {
         blocking(move || folder.events()).await
     }
 
-    pub(crate) fn folder(&self, name: &JobName) -> Result<JobFolder> {
-        Ok(JobFolder::at(self.jobs_root()?.join(name.as_str())))
+    /// The folder of a job of this name, whether there is one or not.
+    ///
+    /// # Errors
+    /// As [`state_root`](Self::state_root).
+    pub fn folder(&self, name: &JobName) -> Result<JobFolder> {
+        Ok(JobFolder::of(&self.state_root()?, name))
     }
 
     fn jobs_root(&self) -> Result<PathBuf> {
-        Ok(self.settings.state_root()?.join("jobs"))
+        Ok(self.settings.state_root()?.join(folder::JOBS))
     }
 
     /// The job of this backend as it stands; one that lost its supervisor is judged, or gets another.
