@@ -1,6 +1,8 @@
 //! What we add to every job, on every engine alike.
 
-use crate::{JobName, NodeIndex, api::EnvVar};
+use std::collections::BTreeMap;
+
+use crate::{JobName, NodeIndex, api::EnvVar, request::ReviewedJob};
 
 /// A variable that we add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,27 @@ pub fn additions(facts: &NodeFacts<'_>) -> Vec<EnvVar> {
                 _ => return None,
             };
             Some(EnvVar::new(added.name, value))
+        })
+        .collect()
+}
+
+/// The variables of [`ADDED`] for every node as a preview shows them, `<…>` for what is only known at launch: see
+/// [`World::additions`](crate::plan::World::additions).
+#[must_use]
+pub fn preview(job: &ReviewedJob, output_dir: Option<&str>) -> BTreeMap<(String, NodeIndex), Vec<EnvVar>> {
+    let nodes = job.plan().steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step, node)));
+    nodes
+        .map(|(step, node)| {
+            let facts = NodeFacts {
+                job: job.name(),
+                uid: "<uid>",
+                attempt: 1,
+                step: &step.name,
+                node: node.index,
+                output_dir,
+                error_file: Some("<error file>"),
+            };
+            ((step.name.clone(), node.index), additions(&facts))
         })
         .collect()
 }

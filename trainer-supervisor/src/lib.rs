@@ -41,6 +41,8 @@ mod process;
 mod stream;
 #[cfg(target_os = "linux")]
 mod tree;
+#[cfg(target_os = "linux")]
+mod working_directory;
 
 #[cfg(target_os = "linux")]
 pub use {
@@ -52,6 +54,7 @@ pub use {
     output_folder::OutputFolder,
     ports::PortLeases,
     tree::entry,
+    working_directory::working_directory,
 };
 
 /// Makes this process part of a job's process tree, if it was started as that: never, on this platform.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use bollard::models::Mount as EngineMount;
 use serde::{Deserialize, Serialize};
-use trainer_core::{Error, Result, request::ReviewedJob};
+use trainer_core::Result;
 use trainer_supervisor::OutputFolder;
 
 use super::{config::ContainerOptions, endpoint::Endpoint, placement};
@@ -96,19 +96,4 @@ impl Prepared {
             folder.remove_empty();
         }
     }
-}
-
-/// The working directory.
-///
-/// # Errors
-/// `Invalid` if it doesn't exist.
-pub(super) fn directory(job: &ReviewedJob) -> Result<PathBuf> {
-    let directory = match &job.request().source {
-        Some(source) => source.directory.clone(),
-        None => std::env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
-    };
-    if !directory.is_dir() {
-        return Err(Error::invalid(format!("the working directory {} doesn't exist", directory.display())));
-    }
-    Ok(directory)
 }

@@ -11,7 +11,7 @@ use trainer_core::{
     plan::{Container, LaunchPlan, PlannedStep},
     request::{ProgressEvent, ReviewedJob, VolumeSource},
 };
-use trainer_supervisor::{JobFolder, OutputFolder, Submission};
+use trainer_supervisor::{JobFolder, OutputFolder, Submission, working_directory};
 
 use super::{
     anchor,
@@ -21,7 +21,7 @@ use super::{
     network::JobNetwork,
     objects,
     placement::Placement,
-    prepared::{self, OUTPUT, Output, PinnedImage, Prepared, SOURCE, Source},
+    prepared::{OUTPUT, Output, PinnedImage, Prepared, SOURCE, Source},
     source,
     user::{self, UserChoice},
 };
@@ -44,7 +44,7 @@ impl Setting<'_> {
     /// # Errors
     /// `AlreadyExists` if another machine has a job of this name there; what pulling says; the engine's.
     pub(super) async fn prepare(&self) -> Result<Prepared> {
-        let directory = prepared::directory(self.job)?;
+        let directory = working_directory(self.job)?;
         let output = OutputFolder::of(self.job, &directory);
         self.review_folders()?;
         gpus::review_requests(self.job.plan(), self.options.gpus, self.engine)?;

@@ -14,7 +14,9 @@ use trainer_core::{
     plan::{Container, LaunchPlan, PlannedNode, PlannedStep, World},
     request::ReviewedJob,
 };
-use trainer_supervisor::{Attempt, JobFolder, Launcher, NodeProcess, OutputFolder, PortLeases, ProcessSpec, loopback};
+use trainer_supervisor::{
+    Attempt, JobFolder, Launcher, NodeProcess, OutputFolder, PortLeases, ProcessSpec, loopback, working_directory,
+};
 
 use super::{gpus, secrets, variables, volumes};
 
@@ -33,14 +35,7 @@ impl Prepared {
     /// # Errors
     /// `Invalid` if the working directory doesn't exist.
     pub(super) fn of(job: &ReviewedJob) -> Result<Self> {
-        let request = job.request();
-        let directory = match &request.source {
-            Some(source) => source.directory.clone(),
-            None => std::env::current_dir().map_err(|error| Error::io("find", "the working directory", error))?,
-        };
-        if !directory.is_dir() {
-            return Err(Error::invalid(format!("the working directory {} doesn't exist", directory.display())));
-        }
+        let directory = working_directory(job)?;
         let output = OutputFolder::of(job, &directory);
         Ok(Self { directory, output, environment: None })
     }

@@ -3,7 +3,7 @@
 use trainer_core::{
     Result,
     plan::{LaunchPlan, World},
-    prepare::{NodeFacts, additions},
+    prepare,
     request::ReviewedJob,
 };
 use trainer_supervisor::loopback;
@@ -16,20 +16,7 @@ use super::{
 pub(super) fn localized(job: &ReviewedJob, substitutions: &[String]) -> Result<LaunchPlan> {
     let plan = job.plan();
     let prepared = Prepared::of(job)?;
-    let nodes = plan.steps.iter().flat_map(|step| step.nodes.iter().map(move |node| (step, node)));
-    let added = nodes.map(|(step, node)| {
-        let facts = NodeFacts {
-            job: job.name(),
-            uid: "<uid>",
-            attempt: 1,
-            step: &step.name,
-            node: node.index,
-            output_dir: prepared.output().path().to_str(),
-            error_file: Some("<error file>"),
-        };
-        ((step.name.clone(), node.index), additions(&facts))
-    });
-    let mut additions = added.collect();
+    let mut additions = prepare::preview(job, prepared.output().path().to_str());
     share_gpus(&mut additions, plan)?;
     let mounts = volumes::folders(plan, &job.request().mounts, &job.request().volumes)?;
     let mut preview = loopback::preview(plan, World { mounts, additions, ..World::default() })?;
